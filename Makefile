@@ -1,0 +1,52 @@
+# Bare `make` prints the targets below.
+PYTHON ?= python3
+BIN = .venv/bin
+LAB = $(BIN)/python -m lab
+export PYTHON
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-site setup-test book site serve test check fix lock run clean
+
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## Install what this host lacks, and the Python environment (the targets below do it themselves)
+	@lab/setup.sh book
+
+setup-site:
+	@lab/setup.sh site
+
+setup-test:
+	@lab/setup.sh test
+
+book: setup  ## Run every notebook on a lab machine, compare what they print, build the site
+	@$(LAB) drift
+	@$(MAKE) --no-print-directory site
+
+site: setup-site  ## Build the site from the stored outputs, without a lab: _build/html/index.html
+	@$(BIN)/jupyter-book build . --all -n -W --keep-going -q
+
+serve: setup-site  ## Serve the site on http://127.0.0.1:8000, building it again as pages change
+	@$(BIN)/jupyter-book config sphinx . > /dev/null
+	@$(BIN)/sphinx-autobuild --host 127.0.0.1 --port 8000 --ignore '*/.lab/*' --ignore '*/.venv/*' \
+	    --ignore '*/_build/*' --ignore '*/.git/*' . _build/serve
+
+test: setup-test  ## Every test: parts, notebooks in the container and on the Vagrant VM, the site in a browser
+	@$(BIN)/python tests/run.py
+
+check: setup  ## Format, types, spelling, secrets and the fast tests: what to run before a commit
+	@$(BIN)/python tests/run.py fast
+
+fix: setup  ## Mend what mends itself: format, notebooks into their canonical form
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet . && $(LAB) drift --canonical
+
+lock: setup  ## Resolve requirements.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
+	    --no-emit-index-url --output-file requirements.txt pyproject.toml
+
+run: setup  ## JupyterLab with the notebooks, for this host only
+	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+
+clean:  ## Remove what was built (`lab down` removes a machine)
+	@rm -rf _build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info conf.py

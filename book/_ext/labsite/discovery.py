@@ -1,0 +1,63 @@
+"""What machines read about the site: a description and a title for links to a page, and a site map."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape as escape_xml
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+LONGEST = 200
+
+
+def describe(doctree: nodes.document) -> str:
+    """Give the page's first paragraph, cut at a word."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        if isinstance(paragraph.parent, nodes.section):
+            text = re.sub(r"\s+", " ", paragraph.astext()).strip()
+            return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " …"
+    return ""
+
+
+def meta_tags(
+    app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say in the head of a page what a link to it should show."""
+    if doctree is None:
+        return
+    description = describe(doctree)
+    facts = {
+        "og:title": app.env.titles[page].astext(),
+        "og:type": "website",
+        "og:url": app.config.html_baseurl + app.builder.get_target_uri(page),
+        "og:site_name": app.config.html_title,
+        "og:description": description,
+    }
+    tags = [f'<meta name="description" content="{escape(description)}" />']
+    tags += [f'<meta property="{k}" content="{escape(v)}" />' for k, v in facts.items()]
+    context["metatags"] = context.get("metatags", "") + "\n".join(tags)
+
+
+def write_site_map(app: Sphinx, failure: Exception | None) -> None:
+    """List every page of the book, also those that this build did not have to write again."""
+    if failure is not None or app.builder.format != "html":
+        return
+    pages = sorted(app.builder.get_target_uri(page) for page in app.env.found_docs)
+    urls = "".join(
+        f"  <url><loc>{escape_xml(app.config.html_baseurl + page)}</loc></url>\n" for page in pages
+    )
+    Path(app.outdir, "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n',
+        encoding="utf-8",
+    )
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the two."""
+    app.connect("html-page-context", meta_tags)
+    app.connect("build-finished", write_site_map)

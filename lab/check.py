@@ -1,0 +1,146 @@
+"""Checks of an effect on the machine: each prints one line if it holds, and teaches if it does not.
+
+The checks worth having are those of effects: a port answers, a message lies in a mailbox. That a
+command ended without an error is not one of them.
+"""
+
+from __future__ import annotations
+
+import time
+from email import message_from_string, policy
+from pathlib import PurePosixPath
+from shlex import quote
+
+import paramiko
+
+from lab.errors import CheckFailed, CommandFailed, LabError
+from lab.host import Host
+
+MAIL_LOG = "the last lines of /var/log/mail.log"
+MAIL_OWNER = "cyrus"
+PAUSE = 0.2
+END_OF_HEADERS = "\x1e"
+# Headers of all messages of a mailbox. The path: Debian keeps Cyrus's tools out of the way.
+HEADERS = r"""PATH=$PATH:/usr/lib/cyrus/bin; cd "$(mbpath -s %s)" || exit
+for message in [0-9]*.; do
+  [ ! -f "$message" ] || { sed '/^\r*$/q' "$message"; printf '\036'; }
+done"""
+
+
+def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 10) -> None:
+    """A port takes a connection and, if a text is given, greets with it."""
+    what = f"port {port} answers{f' {starts_with}' if starts_with else ''}"
+    try:
+        channel = vm.dial(port)
+    except LabError as error:
+        raise CheckFailed(what, "an open port", error.message, error.next_step) from error
+    with channel:
+        greeting = _greeting(channel, len(starts_with.encode()), timeout)
+    _hold(what, greeting.startswith(starts_with), repr(starts_with), repr(greeting), MAIL_LOG)
+
+
+def service_runs(vm: Host, unit: str) -> None:
+    """Systemd says that a unit is active."""
+    result = vm.run("systemctl is-active -- %s", unit, check=False)
+    state = f"{result.stdout}{result.stderr}".strip()
+    _hold(
+        f"service {unit} runs",
+        state == "active",
+        "active",
+        state,
+        f"sudo journalctl -n 20 -u {quote(unit)} tells why",
+    )
+
+
+def file_has(vm: Host, path: str, text: str) -> None:
+    """A file has a text in it."""
+    what = f"{path} has {text!r}"
+    try:
+        content = vm.get(path, as_user="root").decode(errors="backslashreplace")
+    except CommandFailed as error:
+        raise CheckFailed(
+            what, "that file", error.result.stderr.strip(), f"ls -l {_folder(path)}"
+        ) from error
+    _hold(
+        what,
+        text in content,
+        repr(text),
+        f"{len(content.splitlines())} lines without it",
+        f"sudo cat {quote(path)}",
+    )
+
+
+def file_is(vm: Host, path: str, owner: str = "", group: str = "", mode: str = "") -> None:
+    """A file exists, with the owner, group and octal mode that are given."""
+    result = vm.run("stat -c '%%U %%G %%a' -- %s", path, as_user="root", check=False)
+    wanted = {"owner": owner, "group": group, "mode": mode.lstrip("0")}
+    expected = " ".join(f"{name} {value}" for name, value in wanted.items() if value) or "there"
+    what = f"{path} is {expected}"
+    if not result.ok:
+        raise CheckFailed(what, expected, result.stderr.strip(), f"ls -l {_folder(path)}")
+    found = dict(zip(wanted, str(result).split(), strict=True))
+    _hold(
+        what,
+        all(found[name] == value for name, value in wanted.items() if value),
+        expected,
+        " ".join(f"{name} {found[name]}" for name, value in wanted.items() if value),
+        f"sudo ls -ld {quote(path)}",
+    )
+
+
+def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 10) -> None:
+    """A message with a subject lies in a mailbox of Cyrus such as ``user.alice``, or soon will."""
+    deadline = time.monotonic() + timeout
+    what = f"mail {subject!r} is in {mailbox}"
+    while True:
+        result = vm.run(HEADERS, mailbox, as_user=MAIL_OWNER, check=False)
+        subjects = _subjects(result.stdout)
+        if subject in subjects or time.monotonic() + PAUSE > deadline:
+            break
+        time.sleep(PAUSE)
+    found = ", ".join(map(repr, subjects[-5:])) or result.stderr.strip() or "an empty mailbox"
+    _hold(what, subject in subjects, repr(subject), found, MAIL_LOG)
+
+
+def equal(what: str, found: object, expected: object) -> None:
+    """Two values are the same."""
+    _hold(what, found == expected, repr(expected), repr(found), "")
+
+
+def true(what: str, condition: object, hint: str = "") -> None:
+    """Something holds."""
+    _hold(what, bool(condition), "true", repr(condition), hint)
+
+
+def _hold(what: str, holds: bool, expected: str, found: str, hint: str) -> None:
+    if not holds:
+        raise CheckFailed(what, expected, found, hint)
+    print(f"ok   {what}", flush=True)
+
+
+def _greeting(channel: paramiko.Channel, enough: int, timeout: float) -> str:
+    """What a port says of itself: as much as we compare, or what came in time."""
+    said = b""
+    deadline = time.monotonic() + timeout
+    while len(said) < enough and time.monotonic() < deadline:
+        channel.settimeout(max(0.01, deadline - time.monotonic()))
+        try:
+            data = channel.recv(4096)
+        except TimeoutError:
+            break
+        if not data:
+            break
+        said += data
+    return said.decode(errors="backslashreplace").partition("\r\n")[0]
+
+
+def _subjects(headers: str) -> list[str]:
+    """Subjects of messages, decoded, in the order of arrival."""
+    messages = [text for text in headers.split(END_OF_HEADERS) if text.strip()]
+    return [
+        str(message_from_string(text, policy=policy.default)["Subject"] or "") for text in messages
+    ]
+
+
+def _folder(path: str) -> str:
+    return quote(str(PurePosixPath(path).parent))

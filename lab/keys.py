@@ -1,0 +1,33 @@
+"""A lab's own SSH keys: made before its machine first starts, so that the host key is known before the first connect."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization as ser
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+MACHINE = "mail.lab.example"
+"""Name under which a lab's host key is pinned."""
+
+
+def ensure_keys(folder: Path) -> None:
+    """Make `key`, `host_key` (OpenSSH format, 0600), their `.pub` and `known_hosts` in `folder`, unless they are there."""
+    for name, comment in (("key", "lab"), ("host_key", MACHINE)):
+        if not (folder / f"{name}.pub").exists():
+            _make_key(folder / name, comment)
+    host_key = (folder / "host_key.pub").read_text()
+    known = folder / "known_hosts"
+    if not known.exists():
+        known.write_text(f"{MACHINE} {host_key}")
+
+
+def _make_key(path: Path, comment: str) -> None:
+    key = Ed25519PrivateKey.generate()
+    secret = key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.OpenSSH, ser.NoEncryption())
+    public = key.public_key().public_bytes(ser.Encoding.OpenSSH, ser.PublicFormat.OpenSSH)
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+    path.with_suffix(".pub").write_text(f"{public.decode()} {comment}\n")  # last: its presence means both are whole

@@ -1,0 +1,1 @@
+"""What can make a lab machine."""

@@ -1,0 +1,195 @@
+"""A lab at work on the tutorial: where each chapter starts, how to be there, and whether a chapter is done.
+
+The end of every chapter is kept as a checkpoint, named by a hash of all that made it. So nothing is done twice,
+and a checkpoint made by something that has changed since is never used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import nbformat
+
+from lab.chapters import Chapter, Check, chapter, chapters
+from lab.config import ROOT
+from lab.errors import BadNotebook, CheckFailed, CommandFailed, LabError
+from lab.host import Host
+from lab.lab import FRESH, Lab
+from lab.machine.image import recipe_hash
+from lab.providers.base import Progress
+
+# What makes a chapter's end beside its notebooks: the package that drives the machine, and the files it installs.
+INPUTS = ("*.py", "pki/*.py", "providers/*.py", "files/**/*")
+# These only steer or measure: a change in them changes no machine.
+STEERING = {"cli.py", "console.py", "bench.py", "session.py", "__main__.py"}
+
+
+class Session:
+    """The tutorial on one lab; what `lab.drift` needs of a lab, and what reset, goto and solve are made of."""
+
+    def __init__(self, lab: Lab, progress: Progress) -> None:
+        self._lab = lab
+        self._progress = progress
+
+    def key(self, notebook: Path) -> str:
+        """Hash of everything that makes the state at the end of that notebook; needs no lab."""
+        digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {_inputs_hash()}".encode())
+        for each in chapters():
+            digest.update(_source(each.notebook))
+            if each.notebook == notebook:
+                break
+        return f"end-{notebook.stem[:2]}-{digest.hexdigest()[:12]}"
+
+    def has(self, key: str) -> bool:
+        """The state with that key is saved."""
+        return self._lab.status().state == "running" and key in self._lab.names()
+
+    def enter(self, notebook: Path) -> None:
+        """Put the machine, made if there is none, into the state in which that notebook starts."""
+        self._lab.up(self._progress)
+        self._lab.restore(self._start(chapter(notebook.stem)))
+
+    def leave(self, notebook: Path) -> None:
+        """Save the machine as the end of that notebook, in place of an older end of it."""
+        key = self.key(notebook)
+        self._lab.save(key)
+        prefix = key.rsplit("-", 1)[0]
+        for old in self._lab.names():
+            if old.startswith(f"{prefix}-") and old != key:
+                self._lab.forget(old)
+
+    def goto(self, target: Chapter) -> None:
+        """Be where a chapter starts; earlier chapters run where their end is not saved."""
+        self._lab.up(self._progress)
+        before = [c for c in chapters() if c.number < target.number]
+        missing: list[Chapter] = []
+        while before and not self.has(self.key(before[-1].notebook)):
+            missing.insert(0, before.pop())
+        self._lab.restore(self.key(before[-1].notebook) if before else FRESH)
+        for each in missing:
+            self.solve(each)
+            self.leave(each.notebook)
+
+    def solve(self, target: Chapter) -> None:
+        """Run a chapter's notebook on the machine as it stands. Raises `LabError` naming the cell that failed."""
+        self._lab.up(self._progress)
+        with _environment(LAB_NAME=self._lab.name):
+            asyncio.run(_run(target.notebook, self._progress))
+
+    def finish(self, target: Chapter) -> None:
+        """Be at a chapter's end, from its checkpoint or by doing it."""
+        key = self.key(target.notebook)
+        self._lab.restore(key) if self.has(key) else self.solve(target)
+
+    def _start(self, target: Chapter) -> str:
+        before = [c for c in chapters() if c.number < target.number]
+        return self.key(before[-1].notebook) if before else FRESH
+
+async def _run(notebook: Path, progress: Progress) -> None:
+    """Run a notebook in a kernel of its own. Raises `LabError` naming the cell that failed."""
+    from lab.drift.execute import Kernel  # loads Jupyter, which few commands need
+
+    page = _read(notebook)
+    kernel = await Kernel.start(notebook.parent)
+    try:
+        done = await kernel.execute(page, lambda number, line, _: progress(f"cell {number}: {line}"))
+    finally:
+        await kernel.close()
+    if done.failure:
+        cell = page.cells[done.failure.index]
+        raise LabError(f"{notebook.name}, cell {cell.id!r}: {done.failure.ename}: {done.failure.evalue}",
+                       "open the notebook and run it cell by cell: make run")
+
+
+def run_checks(host: Host, target: Chapter) -> Iterator[tuple[Check, CheckFailed | None]]:
+    """Ask a chapter's checks, in order, each with the failure it found or None."""
+    for each in target.checks:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                each.test(host)
+        except CheckFailed as failure:
+            yield each, failure
+        except CommandFailed as error:
+            # The check's own command failed: what it looks at is not there at all.
+            yield each, CheckFailed(each.what, "an answer", error.message, each.hint)
+        else:
+            yield each, None
+
+
+def prove(lab: Lab, progress: Progress) -> Iterable[tuple[Chapter, str]]:
+    """For each chapter: its checks fail before it, pass after it, fail again after a reset; yields what is not so."""
+    session = Session(lab, progress)
+    for each in chapters():
+        session.goto(each)
+        for moment, wanted in (("before it", False), ("after it", True), ("after a reset", False)):
+            if moment == "after it":
+                session.finish(each)
+            elif moment == "after a reset":
+                session.goto(each)
+            progress(f"{each.name}: the checks {moment}")
+            passed = [check.what for check, failure in run_checks(lab.host, each) if failure is None]
+            wrong = {c.what for c in each.checks} - set(passed) if wanted else set(passed)
+            for what in sorted(wrong):
+                yield each, f"{what!r} {'fails' if wanted else 'passes'} {moment}"
+
+
+def relay(stream: socket.socket) -> None:
+    """Join standard input and output to a stream until either side ends."""
+    def up() -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(sys.stdin.fileno(), 1 << 16):
+                stream.sendall(data)
+            stream.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=up, daemon=True).start()
+    with contextlib.suppress(OSError):
+        while data := stream.recv(1 << 16):
+            os.write(sys.stdout.fileno(), data)
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables for the processes that are started meanwhile."""
+    old = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in old.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@cache
+def _inputs_hash() -> str:
+    digest = hashlib.sha256()
+    top = ROOT / "lab"
+    paths = {path for pattern in INPUTS for path in top.glob(pattern) if path.is_file()}
+    for path in sorted(paths):
+        if path.name not in STEERING:
+            digest.update(f"{path.relative_to(top)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _source(notebook: Path) -> bytes:
+    """What a notebook does: its code cells. Prose and stored outputs change no machine."""
+    return "\0".join(cell.source for cell in _read(notebook).cells if cell.cell_type == "code").encode()
+
+
+def _read(notebook: Path) -> nbformat.NotebookNode:
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except (OSError, ValueError) as error:
+        raise BadNotebook(f"{notebook.name}: {error}", f"git checkout -- notebooks/{notebook.name}") from error

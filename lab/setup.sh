@@ -1,0 +1,65 @@
+#!/bin/sh
+# Set the project up: Debian packages of the host, then the Python environment in .venv.
+# Usage: lab/setup.sh site|book|test   Safe to repeat; does nothing when nothing is missing.
+# It asks once on a terminal before it installs packages; CI=true or YES=1 means yes.
+set -eu
+cd "$(dirname "$0")/.."
+what=${1:?usage: lab/setup.sh site|book|test}
+python=${PYTHON:-python3}
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "setup: $1"; say "  next: $2"; exit 2; }
+
+case $what in   # each target needs what the smaller ones need, too
+    site) groups=site ;;
+    book) groups='site|book' ;;
+    test) groups='site|book|test' ;;
+    *) fail "no such target: $what" "lab/setup.sh site|book|test" ;;
+esac
+
+wanted() {   # name, tab, reason of each package this target needs
+    sed -nE "s/^([a-z0-9][a-z0-9.+-]*)[[:space:]]+($groups)[[:space:]]+(.*)/\\1\t\\3/p" lab/host-packages.txt
+}
+
+have() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null ||
+    fail "Python 3.11, 3.12 or 3.13 is needed; '$python' is $("$python" --version 2>&1)" \
+         "install one and say PYTHON=python3.11 make ..."
+
+if command -v dpkg-query >/dev/null; then
+    missing=$(wanted | while IFS="$(printf '\t')" read -r name reason; do have "$name" || printf '%s\t%s\n' "$name" "$reason"; done)
+    # A Python of one's own (pyenv, python.org) brings venv along.
+    if "$python" -c 'import ensurepip' 2>/dev/null; then missing=$(printf '%s\n' "$missing" | grep -v '^python3-venv' || true); fi
+    if [ -n "$missing" ]; then
+        say "Debian packages to install:"
+        printf '%s\n' "$missing" | while IFS="$(printf '\t')" read -r name reason; do say "$(printf '  %-24s %s' "$name" "$reason")"; done
+        if [ "${CI:-}" != true ] && [ "${YES:-}" != 1 ]; then
+            [ -t 0 ] || fail "packages are missing and there is nobody to ask" "YES=1 make $what"
+            printf 'Install them now? [Y/n] ' >&2
+            read -r answer
+            case $answer in ''|[Yy]*) ;; *) fail "packages are missing" "install them yourself, then make again" ;; esac
+        fi
+        sudo=
+        [ "$(id -u)" = 0 ] || { sudo=sudo; command -v sudo >/dev/null || fail "only root may install packages" "su -c 'lab/setup.sh $what'"; }
+        names=$(printf '%s\n' "$missing" | cut -f1)
+        $sudo apt-get -q update >&2
+        # shellcheck disable=SC2086  # one word a package
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $names >&2 ||
+            fail "apt-get could not install them" "see its lines above"
+    fi
+else
+    say "setup: this is no Debian or Ubuntu: install what lab/host-packages.txt lists, or use Vagrant (see README)"
+fi
+
+stamp=.venv/.locked
+lock=$( (cat requirements.txt pyproject.toml; "$python" --version) | sha256sum | cut -d' ' -f1)
+if [ "$(cat $stamp 2>/dev/null)" != "$lock" ]; then
+    say "Python packages: exactly those of requirements.txt, into .venv (once, about a minute)"
+    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt ||
+        fail "pip could not install requirements.txt" "see its lines above; rm -rf .venv starts anew"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ||
+        fail "pip could not install the lab package" "see its lines above"
+    printf '%s\n' "$lock" > $stamp
+fi

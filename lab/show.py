@@ -1,0 +1,55 @@
+"""Print the real files that the book installs, so that its text and the machine cannot differ.
+
+A part lies between ``# [name]`` and ``# [/name]``, each on a line of its own; parts may be nested.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from lab import config
+from lab.errors import LabError, UnknownName
+
+MARKER = re.compile(r"\s*(?:#|//|;|--|%)\s*\[(?P<end>/?)(?P<name>[\w.-]+)\]\s*")
+
+
+def show(name: str, part: str | None = None) -> None:
+    """Print a file of ``lab/files``, or one part of it, as plain text without the markers."""
+    print(part_of(name, part), end="")
+
+
+def part_of(name: str, part: str | None = None) -> str:
+    """Text of a file of ``lab/files`` or of one part of it, set out to the left margin."""
+    lines = real_file(name).read_text(encoding="utf-8").splitlines()
+    if part is not None:
+        lines = _between(lines, name, part)
+    kept = [line for line in lines if not MARKER.fullmatch(line)]
+    return dedent("\n".join(kept)).strip("\n") + "\n"
+
+
+def real_file(name: str) -> Path:
+    """Path of a file in ``lab/files``, named as on the machine. Raises `UnknownName`."""
+    top = config.ROOT / "lab" / "files"
+    known = {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
+    try:
+        return known[name.removeprefix("/")]
+    except KeyError:
+        raise UnknownName("file", name.removeprefix("/"), known) from None
+
+
+def _between(lines: list[str], name: str, part: str) -> list[str]:
+    marks = [
+        (number, found) for number, line in enumerate(lines) if (found := MARKER.fullmatch(line))
+    ]
+    starts = [number for number, found in marks if found["name"] == part and not found["end"]]
+    ends = [number for number, found in marks if found["name"] == part and found["end"]]
+    if not starts:
+        raise UnknownName(f"part of {name}", part, {found["name"] for _, found in marks})
+    if len(starts) > 1 or len(ends) != 1 or ends[0] < starts[0]:
+        raise LabError(
+            f"{name}: part {part!r} needs one start and one end after it",
+            f"mend the lines [{part}] and [/{part}] in lab/files/{name}",
+        )
+    return lines[starts[0] + 1 : ends[0]]

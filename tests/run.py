@@ -1,0 +1,134 @@
+"""Run every suite and end with a line for each: what `make test` and `make check` call.
+
+Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".lab" / "test"
+BIN = Path(sys.executable).parent
+TAIL = 60
+"""Lines of a failed suite's output that are shown; the whole of it lies in `LOGS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A command and what it proves. Several commands of one suite run until the first that fails."""
+
+    name: str
+    proves: str
+    commands: Sequence[Sequence[str]]
+    minutes: float = 10
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def junit(self) -> Path:
+        """Where pytest writes its counts."""
+        return LOGS / f"{self.name}.xml"
+
+
+def pytest(name: str, proves: str, *arguments: str, minutes: float = 10) -> Suite:
+    """A suite of pytest's."""
+    report = f"--junit-xml={LOGS / name}.xml"
+    return Suite(name, proves, [["python", "-m", "pytest", "-q", report, *arguments]], minutes)
+
+
+def drift(name: str, proves: str, provider: str, minutes: float) -> Suite:
+    """All notebooks, from a fresh machine, whatever ran before."""
+    lab = ["python", "-m", "lab", "--lab", f"test-{provider}", "--provider", provider]
+    return Suite(name, proves, [[*lab, "down"], [*lab, "drift", "--force", "--out", str(LOGS / name)],
+                                [*lab, "drift", "--prove"] if provider == "container" else [*lab, "status"],
+                                [*lab, "down"]], minutes)
+
+
+FAST = (
+    Suite("style", "ruff finds nothing, in code and notebooks",
+          [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
+    Suite("types", "mypy --strict finds nothing", [["mypy"]]),
+    Suite("spelling", "codespell finds nothing", [["codespell"]]),
+    Suite("canonical", "notebooks are in the form git diffs well",
+          [["python", "-m", "lab", "drift", "--canonical", "--check"]]),
+    pytest("unit", "each part alone, and SSH against a real sshd", "tests", "-m", "not lab and not vm",
+           "--ignore=tests/site"),
+)
+FULL = (
+    pytest("container", "the container provider and the lab commands, for real", "tests", "-m", "lab",
+           "--ignore=tests/site"),
+    drift("notebooks", "the notebooks print in the container what is committed", "container", 10),
+    pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", "--ignore=tests/site"),
+    drift("notebooks-vm", "they print the same on the Vagrant VM", "vagrant", 20),
+    pytest("site", "the site builds without a warning and is right in a browser", "tests/site"),
+)
+
+
+def main(which: str = "all") -> int:
+    """Run the suites, print a summary line for each and the total; 1 if any failed."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    suites = FAST if which == "fast" else (*FAST, *FULL)
+    results = [(suite, *run(suite)) for suite in suites]
+    print()
+    for suite, code, passed, failed, seconds in results:
+        print(f"{'ok    ' if code == 0 else 'FAILED'} {suite.name:<13} {passed:>4} passed {failed:>3} failed "
+              f"{seconds:>6.1f} s   {suite.proves}")
+    total_failed = sum(failed for _, _, _, failed, _ in results)
+    print(f"{sum(passed for _, _, passed, _, _ in results)} passed, {total_failed} failed")
+    return 1 if total_failed else 0
+
+
+def run(suite: Suite) -> tuple[int, int, int, float]:
+    """Run one suite: its exit code, how much passed and failed, and the seconds it took."""
+    print(f"-- {suite.name}: {suite.proves}", flush=True)
+    began = time.monotonic()
+    suite.junit.unlink(missing_ok=True)
+    log = LOGS / f"{suite.name}.log"
+    code = 0
+    with log.open("w") as out:
+        for command in suite.commands:
+            code = one(command, suite, out.fileno())
+            if code:
+                break
+    if code:
+        lines = log.read_text(errors="replace").splitlines()
+        print("\n".join(lines[-TAIL:]), f"(all of it: {log})", sep="\n", flush=True)
+    passed, failed = counts(suite, code)
+    return code, passed, failed, time.monotonic() - began
+
+
+def one(command: Sequence[str], suite: Suite, out: int) -> int:
+    """Run one command of a suite; 124 if it had to be ended."""
+    argv = [str(BIN / command[0]), *command[1:]]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **suite.env}
+    try:
+        return subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
+                              timeout=suite.minutes * 60, check=False).returncode
+    except subprocess.TimeoutExpired:
+        os.write(out, f"\nended after {suite.minutes} minutes: {' '.join(command)}\n".encode())
+        return 124
+
+
+def counts(suite: Suite, code: int) -> tuple[int, int]:
+    """Passed and failed of a suite: pytest's own counts, where there are any, else the suite as one.
+
+    A test that was skipped counts as failed: nothing is left out silently.
+    """
+    if not suite.junit.exists():
+        return (0, 1) if code else (1, 0)
+    total = bad = 0
+    for case in ET.parse(suite.junit).iter("testsuite"):
+        total += int(case.get("tests", 0))
+        bad += sum(int(case.get(kind, 0)) for kind in ("failures", "errors", "skipped"))
+    return total - bad, max(bad, 1 if code else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))
