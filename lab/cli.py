@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
@@ -16,6 +17,7 @@ from rich.markup import escape
 
 from lab import console, session
 from lab.chapters import Chapter, chapter, chapters
+from lab.config import state_dir
 from lab.console import err, out, seconds, working
 from lab.errors import LabError
 from lab.lab import FRESH, PROVIDERS, Lab, automatic, known_labs
@@ -43,6 +45,10 @@ class Commands(click.Group):
         except LabError as error:
             err.print(f"[bold red]lab:[/] {escape(str(error))}")
             sys.exit(error.exit_code)
+        except OSError as error:  # a full disk, a missing right: the system's own words are the clearest
+            where = f"{error.filename}: " if error.filename else ""
+            err.print(f"[bold red]lab:[/] {escape(where)}{error.strerror or error}")
+            sys.exit(2)
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -223,7 +229,7 @@ def check(lab: Lab, chapter: Chapter, json_: bool) -> None:
         found.append({"check": each.what, "ok": failure is None, "why": str(failure or "")})
         if not json_:
             mark = "[green]ok  [/]" if failure is None else "[red]no  [/]"
-            out.print(f"{mark} {escape(each.what)}" + (f"\n     {escape(failure.short)}" if failure else ""))
+            out.print(f"{mark} {escape(each.what)}" + (f"\n     expected {escape(failure.expected)}, found {escape(failure.found)}" if failure else ""))
     missing = sum(not f["ok"] for f in found)
     if json_:
         emit(found)
@@ -295,3 +301,64 @@ def bench(lab: Lab, what: str, json_: bool) -> None:
     with working("bench") as progress:
         figures = measure.BENCHES[what](lab, progress)
     emit(figures) if json_ else out.print(measure.table(figures))
+
+
+@main.command()
+@with_lab
+@click.argument("names", metavar="[CHAPTER]...", nargs=-1)
+@click.option("--update", is_flag=True, help="Store what drifted; an output that says the same keeps its bytes.")
+@click.option("--force", is_flag=True, help="Also run what has not changed since it was last found the same.")
+@click.option("--prove", is_flag=True, help="Instead: prove that each chapter's checks fail before it and pass after it.")
+@click.option("--canonical", is_flag=True, help="Instead: bring the notebooks into their stored form; needs no lab.")
+@click.option("--check", "only_look", is_flag=True, help="With --canonical: change nothing, list what is wrong.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for reports.  [default: .lab/drift]")
+@as_json
+def drift(lab: Lab, names: tuple[str, ...], update: bool, force: bool, prove: bool, canonical: bool,
+          only_look: bool, out: Path | None, json_: bool) -> None:
+    """Run the notebooks on the lab and compare what they print with what is stored.
+
+    Reports are written as junit.xml, report.json and summary.md. A notebook that was found the same, and of
+    which nothing has changed since, is not run again.
+    """
+    chosen = [chapter(name) for name in names] or list(chapters())
+    if canonical:
+        sys.exit(drift_form(chosen, only_look))
+    if prove:
+        sys.exit(drift_proof(lab))
+    from lab.drift import report
+    from lab.drift.progress import shown
+    from lab.drift.run import run as check_all
+
+    os.environ["LAB_NAME"] = lab.name  # the notebooks' kernels ask it
+    with shown(err) as progress:
+        outcome = check_all([c.notebook for c in chapters()], only=[c.name for c in chosen] if names else None,
+                            lab=session.Session(lab, lambda step: err.print(escape(step))),
+                            out=out or state_dir() / "drift" / lab.name, update=update, force=force, progress=progress)
+    click.echo(report.as_json(outcome) if json_ else report.text(outcome))
+    sys.exit(outcome.exit_code)
+
+
+def drift_form(chosen: list[Chapter], only_look: bool) -> int:
+    """Bring notebooks into their stored form, or list what keeps them from it."""
+    from lab.drift.canonical import advice, canonicalise
+    from lab.drift.canonical import canonical as problems
+
+    found = []
+    for each in chosen:
+        if not only_look and canonicalise(each.notebook):
+            out.print(f"{each.name}: rewritten")
+        found += [f"{each.name}: {line}" for line in [*problems(each.notebook), *advice(each.notebook)]]
+    for line in found:
+        out.print(escape(line))
+    return 1 if found else 0
+
+
+def drift_proof(lab: Lab) -> int:
+    """Prove the chapters' checks."""
+    with working(f"lab {lab.name}") as progress:
+        found = list(session.prove(lab, progress))
+    for each, what in found:
+        out.print(f"{each.name}: {escape(what)}")
+    count = sum(len(c.checks) for c in chapters())
+    out.print(f"{len(found)} wrong among {count} checks of {len(chapters())} chapters, each asked before, after and after a reset")
+    return 1 if found else 0

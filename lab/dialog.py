@@ -59,9 +59,10 @@ class Dialog:
                 raise LabError(
                     f"the other side ended before it said {pattern!r}", "read its last lines above"
                 )
-            if wanted.search(self._text) and not self._more(min(until, time.monotonic() + SETTLE)):
-                return self._prompt()
-            if not self._more(until):
+            if wanted.search(self._text):
+                if not self._more(min(until, time.monotonic() + SETTLE)):
+                    return self._prompt()
+            elif not self._more(until):
                 raise self._late(repr(pattern), timeout)
 
     def say(self, line: str, secret: bool = False, eol: str | None = None) -> Self:

@@ -99,10 +99,14 @@ async def _run(notebook: Path, progress: Progress) -> None:
     """Run a notebook in a kernel of its own. Raises `LabError` naming the cell that failed."""
     from lab.drift.execute import Kernel  # loads Jupyter, which few commands need
 
+    def started(number: int, line: str, seconds: float | None) -> None:
+        if seconds is None:
+            progress(f"{notebook.stem}, cell {number}: {line}")
+
     page = _read(notebook)
     kernel = await Kernel.start(notebook.parent)
     try:
-        done = await kernel.execute(page, lambda number, line, _: progress(f"cell {number}: {line}"))
+        done = await kernel.execute(page, started)
     finally:
         await kernel.close()
     if done.failure:

@@ -31,7 +31,10 @@ PrintMotd no
 PrintLastLog no
 MaxSessions 64
 LogLevel ERROR
+SetEnv HOME={folder} PATH={folder}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 """
+"""HOME: what the tester's own .bashrc does on login is none of our business. PATH: a test may put a
+program of its own in front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ def start_sshd(folder: Path) -> Sshd:
     make_key(folder / "user_key")
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
     (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder))
-    process = subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd_config"])
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
     user = getpwuid(os.geteuid()).pw_name
     endpoint = Endpoint("127.0.0.1", port, user, folder / "user_key", folder / "known_hosts")
     sshd = Sshd(endpoint, folder, process)
@@ -88,7 +92,7 @@ def start_sshd(folder: Path) -> Sshd:
 def await_banner(sshd: Sshd) -> None:
     """Return as soon as sshd greets; it says nowhere else that it is ready."""
     for _ in range(200):
-        assert sshd.process.poll() is None, "sshd did not start; it says why above"
+        assert sshd.process.poll() is None, (sshd.folder / "log").read_text()
         try:
             with sshd.connect() as stream:
                 if stream.recv(4) == b"SSH-":

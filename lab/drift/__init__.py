@@ -5,3 +5,10 @@ both sides what changes with every run (`normalise`, by the rules of `rules.yml`
 cell (`compare`) and tells (`report`). Nothing is imported here, so that a run with nothing to do
 stays quick.
 """
+
+import sys
+
+# JupyterLab brings a package along with which jsonschema, and so nbformat, takes 1.7 s to load and
+# not 0.2: it compiles a grammar of internationalised URLs, a format no notebook's schema has.
+# To jsonschema this is as if the package were not there.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -161,6 +161,8 @@ class Kernel:
             most = f"no end within {timeout(runner.nb)} s"
             return Failure(index, "timeout", "TimeoutError", most)
         except DeadKernelError:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError from None  # nbclient takes Ctrl-C for a dead kernel
             return Failure(index, "died", "DeadKernelError", self._last_line() or "it ended itself")
         if tagged(cell, RAISES) and not any(out.output_type == "error" for out in cell.outputs):
             return Failure(index, "no error", "", f"tagged {RAISES}, but nothing was raised")

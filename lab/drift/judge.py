@@ -37,7 +37,7 @@ def judge(name: str, stored: NotebookNode, execution: Execution, rules: RuleSet)
         message=_message(name, execution.failure, cells),
         masked=sum(cell.masked for cell in cells),
         total=sum(cell.total for cell in cells),
-        hits=hits,
+        hits=dict(hits),
     )
 
 
@@ -56,7 +56,8 @@ def updated(name: str, stored: NotebookNode, execution: Execution, rules: RuleSe
             continue
         old, new = joined(cell.outputs), tidy_outputs(fresh)
         if not old or not (tagged(cell, IGNORE) or _compare(name, cell, fresh, rules).same):
-            cell.outputs = merged(old, new, rules.for_cell(cell, _place(name, cell)))
+            kept = merged(old, new, rules.for_cell(cell, _place(name, cell)))
+            cell.outputs = [as_node(output) for output in kept]
     return tidy(result)
 
 
@@ -139,5 +140,5 @@ def _message(name: str, failure: Failure | None, cells: tuple[CellResult, ...]) 
         return ""
     return (
         f"stopped at {cells[-1].place}; the lab is as that cell left it\n"
-        f"  next: lab drift {name}   (starts where the notebook before it ended)"
+        f"  next: lab drift {name}   (puts the lab where it starts, and runs it again)"
     )

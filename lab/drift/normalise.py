@@ -105,7 +105,7 @@ def mask(text: str, rules: Iterable[Rule]) -> Masked:
             return new
 
         text = rule.pattern.sub(swap, text)
-    return Masked(text, hits, replaced)
+    return Masked(text, dict(hits), replaced)
 
 
 def _changed(old: str, new: str) -> int:
@@ -137,7 +137,7 @@ def normalise(outputs: Iterable[Mapping[str, Any]], rules: Sequence[Rule]) -> No
         hits.update(result.hits)
         masked += min(result.masked, len(text))
         total += len(text)
-    return Normal(tuple(blocks), hits, masked, total)
+    return Normal(tuple(blocks), dict(hits), masked, total)
 
 
 def _blocks(outputs: Iterable[Mapping[str, Any]]) -> Iterable[Block]:

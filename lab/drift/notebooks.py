@@ -1,4 +1,4 @@
-"""Notebooks as their JSON says: finding them by name, which cells run, what their metadata asks for.
+"""Notebooks as their JSON says: finding them by name, which cells run, what metadata asks for.
 
 Metadata of a notebook: `drift.timeout`, seconds a cell may take. Metadata of a cell: `drift.match`,
 `drift.rules`, `drift.reason` (why it is tagged ``drift-ignore``), `drift.long` (why its output may

@@ -56,7 +56,8 @@ def _say(console: Console, line: str) -> None:
 def _verdict(result: NotebookResult) -> str:
     if result.status == "unchanged":
         return f"{result.name}: {result.message}"
-    more = f", {len(result.wrong)} cells to look at" if result.wrong else ""
+    cells = len(result.wrong)
+    more = f", {cells} cell{'s' * (cells > 1)} to look at" if cells else ""
     return f"{result.name}: {result.status} ({result.seconds:.1f} s{more})"
 
 

@@ -37,7 +37,9 @@ def verdict(outcome: Outcome) -> str:
         count[notebook.status] += 1
     parts = [f"{number} {_SAID[status]}" for status, number in count.items() if number]
     parts.append(f"rules hide {outcome.masked_share:.1%} of the output")
-    return f"{len(outcome.notebooks)} notebooks in {outcome.seconds:.1f} s: {', '.join(parts)}"
+    total = len(outcome.notebooks)
+    what = f"{total} notebook{'s' * (total != 1)} in {outcome.seconds:.1f} s"
+    return f"{what}: {', '.join(parts)}"
 
 
 def text(outcome: Outcome) -> str:
@@ -77,20 +79,21 @@ def _summary_lines(outcome: Outcome) -> Iterator[str]:
         said = notebook.message if notebook.status == "unchanged" else _SAID[notebook.status]
         figures = f"{len(notebook.cells)} | {len(notebook.wrong)} | {notebook.seconds:.1f}"
         yield f"| {notebook.name} | {said} | {figures} |"
+    yield ""
     for notebook in outcome.notebooks:
         yield from _section(notebook)
-    yield from ["", "## Rules", "", "| rule | matches |", "| --- | --: |"]
+    yield from ["## Rules", "", "| rule | matches |", "| --- | --: |"]
     for name, count in outcome.hits.items():
         yield f"| {name} | {count}{' (dead: remove it)' if name in outcome.dead_rules else ''} |"
 
 
 def _section(notebook: NotebookResult) -> Iterator[str]:
     if notebook.status in ("failed", "blocked") or notebook.wrong:
-        yield from ["", f"## {notebook.name}: {_SAID[notebook.status]}", ""]
+        yield from [f"## {notebook.name}: {_SAID[notebook.status]}", ""]
     if notebook.status in ("failed", "blocked"):
         yield from _fenced(notebook.message)
     for cell in notebook.wrong:
-        yield from ["", f"### Cell {cell.number} `{cell.cell_id}`: {cell.status}", ""]
+        yield from [f"### Cell {cell.number} `{cell.cell_id}`: {cell.status}", ""]
         yield from _fenced(cell.line, "python")
         if cell.message:
             yield from _fenced(cell.message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -50,7 +49,7 @@ class Stamps:
         new = self._path.with_suffix(".new")
         stamps = {name: asdict(stamp) for name, stamp in sorted(self._stamps.items())}
         new.write_text(json.dumps(stamps, indent=1) + "\n")
-        os.replace(new, self._path)
+        new.replace(self._path)
 
 
 def _load(path: Path) -> dict[str, Stamp]:

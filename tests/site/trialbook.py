@@ -18,7 +18,6 @@ format: jb-book
 root: book/index
 parts:
   - caption: The tutorial
-    numbered: 1
     chapters:
       - file: notebooks/cells
       - file: notebooks/prose

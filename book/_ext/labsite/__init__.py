@@ -15,6 +15,13 @@ from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
 
+NOT_FOUND = """\
+<h1>No such page</h1>
+<p>This address leads nowhere in the book. A chapter may have a new name: the list on the left has
+them all, the search finds words, and <a href="{home}">the first page</a> is where to begin.</p>
+"""
+
+
 def check_jupyter_book(found: str) -> None:
     """Stop with a clear word if this is not Jupyter Book 1, whose two files the book is made of."""
     if found.split(".")[0] != "1":
@@ -34,7 +41,9 @@ def _installed_jupyter_book() -> str:
 
 def _one_address(_app: Sphinx, config: Config) -> None:
     """Derive from `html_baseurl` what other extensions want to be told again."""
-    config.notfound_urls_prefix = urlsplit(config.html_baseurl).path.rstrip("/") + "/"
+    home = urlsplit(config.html_baseurl).path.rstrip("/") + "/"
+    config.notfound_urls_prefix = home
+    config.notfound_context = {"title": "Page not found", "body": NOT_FOUND.format(home=home)}
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

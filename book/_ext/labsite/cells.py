@@ -108,28 +108,39 @@ def show_file_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
 
 
 def show_check_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
-    """A cell of nothing but `check.…` calls, marked so that the style can set it apart."""
+    """A cell of nothing but `check.…` calls and the waiting before them."""
     lines = [line for line in source.astext().splitlines() if not line.startswith(("#", " ", ")"))]
-    if not all(line.startswith("check.") for line in lines if line):
+    if not all(line.startswith(("check.", "vm.wait_for(")) for line in lines if line):
         return False
+    _title(source, "Check")
     cell["classes"] += ["check"]
     return True
 
 
-def show_dialog(cell: nodes.Element) -> None:
-    """An output in which every line says who speaks gets the lexer that colours the two sides."""
+def show_python_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
+    """Any other cell: Python, and said so, because most cells are not."""
+    _title(source, "Python")
+    cell["classes"] += ["python"]
+    return True
+
+
+def show_output(cell: nodes.Element) -> None:
+    """Tell two kinds of output by their lines: a talk of two sides, and checks that hold."""
     output = _block(cell, "cell_output")
     if output is None or "stream" not in output["classes"]:
         return
     lines = output.astext().splitlines()
-    if len(lines) > 1 and all(re.match(r"[SC]:", line) for line in lines):
+    if all(re.match(r"[SC]:", line) for line in lines):
         output["language"] = "dialog"
+    if all(line.startswith("ok   ") for line in lines):
+        output["classes"] += ["holds"]
 
 
 KINDS: tuple[Callable[[nodes.Element, nodes.literal_block], bool], ...] = (
     show_vm_cell,
     show_file_cell,
     show_check_cell,
+    show_python_cell,
 )
 
 
@@ -138,7 +149,7 @@ def show_cells(_app: Sphinx, doctree: nodes.document) -> None:
     for cell in list(doctree.findall(nodes.container)):
         if cell.get("nb_element") != "cell_code":
             continue
-        show_dialog(cell)
+        show_output(cell)
         source = _block(cell, "cell_input")
         if source is not None:
             any(show(cell, source) for show in KINDS)

@@ -21,16 +21,16 @@ BOXES: dict[str, type[nodes.Admonition]] = {
 def show_notes(_app: Sphinx, doctree: nodes.document) -> None:
     """Replace the marked quotations of one page."""
     for quote in list(doctree.findall(nodes.block_quote)):
-        mark = next(quote.findall(nodes.strong), None)
-        if mark is None or mark.parent is not quote[0] or mark.parent.index(mark) != 0:
+        # The parser leaves an empty text in front of bold words.
+        first = [child for child in quote[0].children if child.astext()] if quote.children else []
+        box = BOXES.get(first[0].astext().rstrip(".:")) if first else None
+        if box is None or not isinstance(first[0], nodes.strong):
             continue
-        box = BOXES.get(mark.astext().rstrip(".:"))
-        if box is not None:
-            first = mark.parent
-            first.remove(mark)
-            if first.children and isinstance(first[0], nodes.Text):
-                first[0] = nodes.Text(first[0].lstrip(" .:\n"))
-            quote.replace_self(box("", *quote.children))
+        if len(first) > 1 and isinstance(first[1], nodes.Text):
+            first[1] = nodes.Text(first[1].lstrip(" .:\n"))
+        quote[0].children = []
+        quote[0] += first[1:]
+        quote.replace_self(box("", *(child for child in quote.children if child.astext())))
 
 
 def setup(app: Sphinx) -> None:

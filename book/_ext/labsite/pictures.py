@@ -46,7 +46,7 @@ def inline(svg: str, label: str) -> str:
     width = re.search(r'width="(\d+)pt"', svg)
     if width is None:
         raise ExtensionError("dot wrote an SVG without a width")
-    size = f'style="width:{int(width[1]) / 12:.2f}em"'
+    size = f'style="--width:{int(width[1]) / 12:.2f}em"'
     svg = re.sub(r'width="\d+pt" height="\d+pt"', size, svg, count=1)
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 

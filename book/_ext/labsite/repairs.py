@@ -17,6 +17,13 @@ BODY = (
 )
 
 
+def drop_empty_headers(_app: Sphinx, doctree: nodes.document) -> None:
+    """Remove a table's header row without words: Markdown wants one, readers do not."""
+    for head in list(doctree.findall(nodes.thead)):
+        if not head.astext().strip():
+            head.parent.remove(head)
+
+
 def repair_body(
     _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: nodes.document
 ) -> None:
@@ -40,5 +47,6 @@ def _text(asset: Any) -> str:
 
 def setup(app: Sphinx) -> None:
     """Repair late, when the other extensions have had their say."""
+    app.connect("doctree-read", drop_empty_headers)
     app.connect("html-page-context", repair_body, priority=900)
     app.connect("html-page-context", drop_thebe, priority=900)

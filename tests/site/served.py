@@ -1,0 +1,98 @@
+"""Build the site as `make site` does, and serve it on loopback: the ground all site tests stand on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(os.environ.get("SITE_TREE", Path(__file__).resolve().parents[2]))
+"""The tree whose book is built; SITE_TREE names another one, for a trial."""
+
+BESIDE = ("index.html", "404.html", "search.html", "genindex.html")
+"""Pages that no toc lists."""
+
+
+class BuildFailed(AssertionError):
+    """The site did not build, or built with warnings."""
+
+
+def build(tree: Path, output: Path) -> Path:
+    """Build a book from nothing, with warnings as errors; return the folder of its pages."""
+    command = [str(Path(sys.executable).parent / "jupyter-book"), "build", str(tree)]
+    command += ["--path-output", str(output), "--all", "-n", "-W", "--keep-going"]
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    if done.returncode or "WARNING" in done.stdout + done.stderr:
+        lines = (done.stdout + done.stderr).splitlines()
+        told = [line for line in lines if "WARNING" in line or "rror" in line]
+        raise BuildFailed("\n".join(told or lines[-20:]))
+    return output / "_build" / "html"
+
+
+def toc_files(entry: Any) -> Iterator[str]:
+    """Give every page that a toc lists, in order."""
+    match entry:
+        case dict():
+            yield from (str(v) for k, v in entry.items() if k in ("root", "file"))
+            for value in entry.values():
+                yield from toc_files(value)
+        case list():
+            for value in entry:
+                yield from toc_files(value)
+
+
+def pages(toc: str) -> list[str]:
+    """Give every page of the site with this toc, with those that no toc lists."""
+    listed = [f"{name.removesuffix('.md')}.html" for name in toc_files(yaml.safe_load(toc))]
+    return [*listed, *BESIDE]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """A web server as the real one is set up: quiet, and with 404.html for what is not there."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing; the tests look at the answers themselves."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer with the site's own page."""
+        body = Path(self.directory, "404.html").read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server(ThreadingHTTPServer):
+    """A server that takes it calmly when a browser leaves in the middle of an answer.
+
+    The usual way, a traceback from its thread, also breaks pytest's: both parse source text, and
+    CPython 3.11 cannot do that in two threads at once.
+    """
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Report what is not simply a browser that left."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve a folder; gives its address, which ends with a slash."""
+    server = Server(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()

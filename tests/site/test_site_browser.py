@@ -1,0 +1,84 @@
+"""Every page in a real browser, as desktop, phone and in the dark."""
+
+from __future__ import annotations
+
+import pytest
+import served
+import trialbook
+from playwright.sync_api import Browser
+from views import VIEWS, Findings, axe, opened, settle, visit
+
+SITE_PAGES = served.pages((served.ROOT / "_toc.yml").read_text())
+TRIAL_PAGES = served.pages(trialbook.TOC)[:-1]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("path", SITE_PAGES)
+def test_page_is_right(browser: Browser, site_address: str, path: str, view: str) -> None:
+    """Nothing comes from another host, fails, complains, is too wide or breaks an axe rule."""
+    assert visit(browser, view, site_address, path) == Findings()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("path", TRIAL_PAGES)
+def test_trial_page_is_right(browser: Browser, trial_address: str, path: str, view: str) -> None:
+    """The same holds for every kind of cell and output that an author may use."""
+    assert visit(browser, view, trial_address, path) == Findings()
+
+
+def test_missing_page_is_right_at_any_depth(browser: Browser, site_address: str) -> None:
+    """The page for wrong addresses finds its style and links wherever it is shown."""
+    assert visit(browser, "desktop", site_address, "no/such/page.html") == Findings()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_open_search_is_right(browser: Browser, site_address: str, view: str) -> None:
+    """The search dialog opens by keyboard and breaks no rule while it is open."""
+    with opened(browser, view, site_address + "book/index.html") as page:
+        page.keyboard.press("Control+k")
+        page.wait_for_selector("dialog[open] input")
+        settle(page)
+        assert axe(page) == ()
+
+
+def test_open_menu_is_right(browser: Browser, site_address: str) -> None:
+    """On a phone the list of chapters opens and breaks no rule while it is open."""
+    with opened(browser, "phone", site_address + "book/index.html") as page:
+        page.click("button.primary-toggle")
+        page.wait_for_selector("dialog[open] .bd-links")
+        settle(page)
+        assert axe(page) == ()
+
+
+def test_search_finds_a_word(browser: Browser, site_address: str) -> None:
+    """The search works with nothing but the site's own files."""
+    with opened(browser, "desktop", site_address + "search.html?q=relaying") as page:
+        page.wait_for_selector("#search-results li a")
+        links = page.locator("#search-results li a").evaluate_all("a => a.map(a => a.href)")
+        assert any("how-mail-moves" in link for link in links)
+
+
+def test_pictures_follow_dark_mode(browser: Browser, site_address: str) -> None:
+    """Letters, boxes and lines of a picture have other colours in the dark."""
+    script = """() => ['text', '.node:not(.plain) path', '.edge path'].map(s => {
+        const style = getComputedStyle(document.querySelector('.picture ' + s));
+        return [style.fill, style.stroke];
+    })"""
+    colours = {}
+    for view in ("desktop", "dark"):
+        with opened(browser, view, site_address + "book/how-mail-moves.html") as page:
+            colours[view] = page.evaluate(script)
+    assert len(colours["desktop"]) == 3
+    assert all(a != b for a, b in zip(colours["desktop"], colours["dark"], strict=True))
+
+
+def test_copy_takes_only_commands(browser: Browser, trial_address: str) -> None:
+    """The copy button of a shell cell leaves the prompts, and outputs have no such button."""
+    with opened(browser, "desktop", trial_address + "notebooks/cells.html") as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        cell = page.locator(".cell.vm").first
+        cell.locator("button.copybtn").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == "hostname --fqdn\nid --user --name"
+        assert page.locator(".cell_output .output button.copybtn").count() == 0
+        assert page.locator(".cell.file button.copybtn").count() == 1

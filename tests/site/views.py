@@ -1,0 +1,127 @@
+"""What a visitor's browser finds on a page: in three views, with everything that may go wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Response, sync_playwright
+
+VIEWS: Mapping[str, Mapping[str, Any]] = {
+    "desktop": {"viewport": {"width": 1366, "height": 900}, "color_scheme": "light"},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "is_mobile": True,
+        "has_touch": True,
+        "color_scheme": "light",
+    },
+    "dark": {"viewport": {"width": 1366, "height": 900}, "color_scheme": "dark"},
+}
+
+HARMLESS: Mapping[str, str] = {}
+"""Patterns of console messages that are no fault of ours, each with its reason."""
+
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was wrong with a page; equal to `Findings()` if nothing was."""
+
+    other_hosts: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    console: tuple[str, ...] = ()
+    too_wide_by: int = 0
+    axe: tuple[str, ...] = ()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Debian's Chromium; as root, as in a container of CI, it runs without its sandbox."""
+    flags = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, view: str, address: str) -> Iterator[Page]:
+    """Open a page in a view and wait until it stands still."""
+    context = browser.new_context(**VIEWS[view])
+    page = context.new_page()
+    page.goto(address)
+    settle(page)
+    yield page
+    context.close()
+
+
+def settle(page: Page) -> None:
+    """Wait for the typefaces, for two drawn frames, and for what moves to have arrived."""
+    page.evaluate(
+        """async () => {
+            await document.fonts.ready;
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+            await Promise.all(document.getAnimations().map(a => a.finished.catch(() => null)));
+        }"""
+    )
+
+
+def axe(page: Page) -> tuple[str, ...]:
+    """Give the accessibility rules that the page breaks as it now stands, one line each."""
+    options = {"runOnly": list(RULES), "resultTypes": ["violations"]}
+    found = Axe().run(page, options=options).response["violations"]
+    return tuple(
+        f"{rule['id']} x{len(rule['nodes'])}: {rule['nodes'][0]['html'][:200]}"
+        f" ({rule['nodes'][0]['failureSummary']})"
+        for rule in found
+    )
+
+
+def visit(browser: Browser, view: str, site: str, path: str) -> Findings:
+    """Open a page as a reader does and give everything that is wrong with it."""
+    context = browser.new_context(**VIEWS[view])
+    page = context.new_page()
+    other: list[str] = []
+    failed: list[str] = []
+    console: list[str] = []
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400 and response.url != site + path:
+            failed.append(f"{response.status} {response.url}")
+
+    page.on("request", lambda r: None if _ours(r.url, site) else other.append(r.url))
+    page.on("response", on_response)
+    page.on("requestfailed", lambda r: failed.append(r.url))
+    page.on("console", lambda m: console.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: console.append(str(e)))
+    page.goto(site + path)
+    settle(page)
+    wide = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    broken = axe(page)
+    context.close()
+    told = tuple(m for m in console if not any(re.search(p, m) for p in HARMLESS))
+    return Findings(tuple(other), tuple(failed), told, wide, broken)
+
+
+def _ours(url: str, site: str) -> bool:
+    """Say whether a request stays with the site; `data:` and `blob:` never leave the browser."""
+    return url.startswith((site, "data:", "blob:"))
