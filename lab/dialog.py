@@ -14,8 +14,9 @@ from lab.running import GRACE, Running
 
 SETTLE = 0.2
 """Seconds of silence after which text without a line end counts as a prompt, not as half a line."""
-READY = "\x1e"
 END_OF_INPUT = b"\x04"
+SHOWN = 100
+"""A longer line is cut where it is printed; the transcript and `expect` have all of it."""
 
 
 class Dialog:
@@ -42,16 +43,18 @@ class Dialog:
         self._decoder = getincrementaldecoder("utf-8")("backslashreplace")
         self._text = ""
         self._ended = False
+        self._said: list[str] = []
         self._answered = False
-        if pty:
-            self._await_ready()
 
-    def expect(self, pattern: str, timeout: float | None = None) -> str:
-        """Read on to the first line, or waiting prompt, that a regular expression is found in."""
+    def expect(self, pattern: str, timeout: float | None = None, brief: bool = False) -> str:
+        """Read on to the first line, or waiting prompt, that a regular expression is found in.
+
+        `brief` prints only that line, and leaves out what came before it.
+        """
         wanted = re.compile(pattern)
         until = self._until(timeout)
         while True:
-            for line in self._lines():
+            for line in self._lines(shown=wanted if brief else None):
                 if wanted.search(line):
                     return line
             if self._ended:
@@ -68,6 +71,8 @@ class Dialog:
     def say(self, line: str, secret: bool = False, eol: str | None = None) -> Self:
         """Send a line; a secret one is printed as asterisks."""
         self._note("C", "********" if secret else line)
+        if self._pty:
+            self._said.append(line)
         self._running.deadline = self._until(None)
         self._running.send((line + (self._eol if eol is None else eol)).encode())
         return self
@@ -123,13 +128,12 @@ class Dialog:
         self._text += self._decoder.decode(data, final=self._ended).replace("\r", "")
         return True
 
-    def _lines(self) -> Iterator[str]:
-        """Pass the complete lines that are there, one by one."""
+    def _lines(self, shown: re.Pattern[str] | None = None) -> Iterator[str]:
+        """Pass the complete lines that are there, one by one, printing all or those that match."""
         while "\n" in self._text:
             line, _, self._text = self._text.partition("\n")
-            answered, self._answered = self._answered, False
-            if line or not answered:  # not the line end that follows an answer to a prompt
-                self._note("S", line)
+            if not self._is_echo(line):
+                self._note("S", line, silent=bool(shown and not shown.search(line)))
                 yield line
 
     def _pass_lines(self) -> None:
@@ -144,20 +148,27 @@ class Dialog:
             self._note("S", line)
         return line
 
-    def _await_ready(self) -> None:
-        """Until the terminal echoes no more: what is said before would come back."""
-        until = self._until(None)
-        while READY not in self._text:
-            if self._ended or not self._more(until):
-                raise self._late("terminal", None)
-        self._text = self._text.partition(READY)[2]
+    def _is_echo(self, line: str) -> bool:
+        """A terminal repeats what we say, but not a password: that a program ends with a bare line end.
 
-    def _note(self, who: str, line: str) -> None:
+        The terminal's echo stays on, since telnet and all that use readline would turn it on anyway.
+        """
+        answered, self._answered = self._answered, False
+        if line in self._said:
+            del self._said[: self._said.index(line) + 1]
+            return True
+        return answered and not line
+
+    def _note(self, who: str, line: str, silent: bool = False) -> None:
         self.transcript.append(f"{who}: {line}".rstrip())
-        if self._echo:
-            print(self.transcript[-1], flush=True)
+        if self._echo and not silent:
+            print(_cut(self.transcript[-1]), flush=True)
 
     def _late(self, missing: str, timeout: float | None) -> CommandTimeout:
         said = "\n".join([*self.transcript, self._text])
         seconds = self._timeout if timeout is None else timeout
         return CommandTimeout(self._running.command, seconds, said, "", missing)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= SHOWN else f"{line[: SHOWN - 4]} ..."

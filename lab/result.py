@@ -32,11 +32,10 @@ class Result:
         return self.stdout.removesuffix("\n")
 
     def __repr__(self) -> str:
-        """What a notebook shows for a cell that ends in a result: a code only if it is not 0."""
-        code = [] if self.ok else [f"exit {self.code}"]
-        return "\n".join(
-            elide(f"{self.stdout}{self.stderr}".splitlines(), SHOWN_LINES - len(code)) + code
-        )
+        """What a notebook shows for a cell that ends in a result: the code only if it says something."""
+        said = [*self.stdout.splitlines(), *self.stderr.splitlines()]
+        code = [] if self.ok and said else [f"exit {self.code}"]
+        return "\n".join(elide(said, SHOWN_LINES - len(code)) + code)
 
 
 def elide(lines: list[str], most: int) -> list[str]:

@@ -71,7 +71,6 @@ class Running:
         if pty:
             # "dumb" keeps colours and cursor movements out of the transcript.
             self.channel.get_pty("dumb", WIDTH, 50)
-            text = f"stty -echo; printf '\\036'; {text}"
         try:
             self.channel.exec_command(text)
         except (paramiko.SSHException, EOFError, OSError) as error:

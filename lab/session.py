@@ -18,11 +18,10 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import nbformat
-
 from lab.chapters import Chapter, Check, chapter, chapters
 from lab.config import ROOT
-from lab.errors import BadNotebook, CheckFailed, CommandFailed, LabError
+from lab.drift.notebooks import code_key
+from lab.errors import CheckFailed, CommandFailed, LabError
 from lab.host import Host
 from lab.lab import FRESH, Lab
 from lab.machine.image import recipe_hash
@@ -45,7 +44,7 @@ class Session:
         """Hash of everything that makes the state at the end of that notebook; needs no lab."""
         digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {_inputs_hash()}".encode())
         for each in chapters():
-            digest.update(_source(each.notebook))
+            digest.update(code_key(each.notebook).encode())
             if each.notebook == notebook:
                 break
         return f"end-{notebook.stem[:2]}-{digest.hexdigest()[:12]}"
@@ -98,12 +97,13 @@ class Session:
 async def _run(notebook: Path, progress: Progress) -> None:
     """Run a notebook in a kernel of its own. Raises `LabError` naming the cell that failed."""
     from lab.drift.execute import Kernel  # loads Jupyter, which few commands need
+    from lab.drift.page import parse
 
     def started(number: int, line: str, seconds: float | None) -> None:
         if seconds is None:
             progress(f"{notebook.stem}, cell {number}: {line}")
 
-    page = _read(notebook)
+    page = parse(notebook)
     kernel = await Kernel.start(notebook.parent)
     try:
         done = await kernel.execute(page, started)
@@ -185,15 +185,3 @@ def _inputs_hash() -> str:
         if path.name not in STEERING:
             digest.update(f"{path.relative_to(top)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _source(notebook: Path) -> bytes:
-    """What a notebook does: its code cells. Prose and stored outputs change no machine."""
-    return "\0".join(cell.source for cell in _read(notebook).cells if cell.cell_type == "code").encode()
-
-
-def _read(notebook: Path) -> nbformat.NotebookNode:
-    try:
-        return nbformat.read(notebook, as_version=4)
-    except (OSError, ValueError) as error:
-        raise BadNotebook(f"{notebook.name}: {error}", f"git checkout -- notebooks/{notebook.name}") from error

@@ -80,8 +80,22 @@ def build(root_tar: Path, out_dir: Path, box_version: str, progress: Progress) -
         progress("unpacking the machine's files into a disk (once, about 15 seconds)")
         _run([*_as_owner(), "sh", "-euc", FILL, "sh", str(work), str(root_tar)])
         progress("compressing the disk")
-        _run(["qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd",
-              str(work / "disk.raw"), str(work / "box.img")])
+        _run(
+            [
+                "qemu-img",
+                "convert",
+                "-q",
+                "-f",
+                "raw",
+                "-O",
+                "qcow2",
+                "-c",
+                "-o",
+                "compression_type=zstd",
+                str(work / "disk.raw"),
+                str(work / "box.img"),
+            ]
+        )
         (work / "disk.raw").unlink()
         progress("packing the box")
         _pack(work)
@@ -122,12 +136,16 @@ def _is_built(box: Box) -> bool:
 def _require(out_dir: Path) -> None:
     for tool, package in TOOLS.items():
         if not shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
-            raise NoProvider(f"{tool} is missing: it makes the Vagrant box",
-                             f"sudo apt-get install --no-install-recommends {package}")
+            raise NoProvider(
+                f"{tool} is missing: it makes the Vagrant box",
+                f"sudo apt-get install --no-install-recommends {package}",
+            )
     free = shutil.disk_usage(out_dir).free >> 20
     if free < ROOM_MIB:
-        raise ImageBuildFailed(f"the box needs {ROOM_MIB} MiB in {out_dir} while it is made; {free} MiB are free",
-                               "make room there, or set LAB_CACHE to a folder on a larger disk")
+        raise ImageBuildFailed(
+            f"the box needs {ROOM_MIB} MiB in {out_dir} while it is made; {free} MiB are free",
+            "make room there, or set LAB_CACHE to a folder on a larger disk",
+        )
 
 
 def _as_owner() -> list[str]:
@@ -139,13 +157,25 @@ def _run(command: list[str]) -> None:
     """Run one step; it ends with us, even if we are killed. Raises `ImageBuildFailed` with its last lines."""
     env = dict(os.environ, PATH=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", LC_ALL="C.UTF-8")
     try:
-        done = subprocess.run(["setpriv", "--pdeathsig", "KILL", *command], capture_output=True, text=True,
-                              errors="replace", stdin=subprocess.DEVNULL, env=env, timeout=LIMIT, check=False)
+        done = subprocess.run(
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=env,
+            timeout=LIMIT,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise ImageBuildFailed(f"{command[0]} did not end within {LIMIT:.0f} s", "is the disk very slow?") from error
+        raise ImageBuildFailed(
+            f"{command[0]} did not end within {LIMIT:.0f} s", "is the disk very slow?"
+        ) from error
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-8:])
-        raise ImageBuildFailed(f"making the box failed:\n{last}", "usually no room on the disk, or no user namespaces")
+        raise ImageBuildFailed(
+            f"making the box failed:\n{last}", "usually no room on the disk, or no user namespaces"
+        )
 
 
 def _remove(work: Path) -> None:

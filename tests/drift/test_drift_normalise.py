@@ -75,24 +75,12 @@ def test_clean_keeps_the_number_of_lines(text: str) -> None:
     [
         ("2026-11-22T20:01:02.123456+00:00 mail rsyslogd: start", "<time> mail rsyslogd: start"),
         ("2026-11-22 20:01:02,5 INFO", "<time> INFO"),
-        ("Nov  2 20:01:02 mail sudo: x", "<time> mail sudo: x"),
-        ("Date: Sun, 22 Nov 2026 20:01:02 +0000 (UTC)", "Date: <date>"),
-        ("    by mail; 2 Nov 2026 20:01:02 -0130", "    by mail; <date>"),
         ("notAfter=Feb 20 20:01:02 2027 GMT", "notAfter=<date>"),
         ("cyrus/lmtpunix[1234]: Delivered", "cyrus/lmtpunix[<pid>]: Delivered"),
-        ("sha1 Fingerprint=" + ":".join(["0A"] * 20), "sha1 Fingerprint=<hex>"),
-        ("   " + ":".join(["6f"] * 20), "   <hex>"),
         ("serial=6F1A0C5E7B3D4A2980FF13E2C4D5A6B7C8D9E0F1", "serial=<hex>"),
         ("logged in SESSIONID=<cyrus-1-2-3>", "logged in SESSIONID=<session>"),
         ("lmtp: sessionid=<mail-9-8>, status", "lmtp: sessionid=<session>, status"),
-        ("Message-ID: <2026.1@mail.lab.example>", "Message-ID: <message-id>"),
-        ("Delivered: msgid=<2026.1@lab.example>", "Delivered: msgid=<message-id>"),
-        ("S: + PDE3OTUzNzc2NjIuNzE3Mjk5NDVAbWFpbD4=", "S: + <challenge>"),
-        (
-            "334 PDE3OTUzNzc2NjIuNzE3Mjk5NDVAbWFpbD4=\n"
-            "C: bGFiIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw",
-            "334 <challenge>\nC: <answer>",
-        ),
+        ("c OK Completed (0.010 sec)", "c OK Completed (<elapsed>)"),
     ],
 )
 def test_each_rule_masks_what_it_is_for(line: str, normal: str) -> None:

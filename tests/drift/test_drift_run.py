@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,21 @@ def test_ctrl_c_ends_the_run_at_once(book: Book, clock: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         check(paths, FakeLab(paths), clock, progress=interrupt)
     assert perf_counter() - began < 20
+
+
+@pytest.mark.usefixtures("no_leftovers")
+def test_a_kernel_that_does_not_start_is_told(
+    book: Book, clock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the last thing it said, and without waiting for long."""
+    broken = clock.with_name("python")
+    broken.write_text("#!/bin/sh\necho 'No module named ipykernel_launcher' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    path = book("01-a", code("1", "1\n"))
+    outcome = check([path], FakeLab([path]), clock)
+    said = "the notebook kernel does not start: No module named ipykernel_launcher"
+    assert (outcome.exit_code, outcome.error) == (2, said)
 
 
 def test_what_is_asked_wrongly_is_told_before_anything_runs(book: Book, clock: Path) -> None:

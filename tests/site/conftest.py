@@ -9,7 +9,7 @@ import pytest
 import served
 import trialbook
 import views
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +44,9 @@ def browser() -> Iterator[Browser]:
     """A real Chromium."""
     with views.chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def visitors(browser: Browser) -> dict[str, BrowserContext]:
+    """One visitor for each view, who goes through all pages."""
+    return {name: browser.new_context(**view) for name, view in views.VIEWS.items()}

@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(os.environ.get("SITE_TREE", Path(__file__).resolve().parents[2]))
 """The tree whose book is built; SITE_TREE names another one, for a trial."""
 
-BESIDE = ("index.html", "404.html", "search.html", "genindex.html")
+BESIDE = ("404.html", "search.html", "genindex.html")
 """Pages that no toc lists."""
 
 

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import served
 import trialbook
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 from views import VIEWS, Findings, axe, opened, settle, visit
 
+Visitors = dict[str, BrowserContext]
 SITE_PAGES = served.pages((served.ROOT / "_toc.yml").read_text())
 TRIAL_PAGES = served.pages(trialbook.TOC)[:-1]
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("path", SITE_PAGES)
-def test_page_is_right(browser: Browser, site_address: str, path: str, view: str) -> None:
+def test_page_is_right(visitors: Visitors, site_address: str, path: str, view: str) -> None:
     """Nothing comes from another host, fails, complains, is too wide or breaks an axe rule."""
-    assert visit(browser, view, site_address, path) == Findings()
+    assert visit(visitors[view], site_address, path) == Findings()
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("path", TRIAL_PAGES)
-def test_trial_page_is_right(browser: Browser, trial_address: str, path: str, view: str) -> None:
+def test_trial_page_is_right(
+    visitors: Visitors, trial_address: str, path: str, view: str
+) -> None:
     """The same holds for every kind of cell and output that an author may use."""
-    assert visit(browser, view, trial_address, path) == Findings()
+    assert visit(visitors[view], trial_address, path) == Findings()
 
 
-def test_missing_page_is_right_at_any_depth(browser: Browser, site_address: str) -> None:
-    """The page for wrong addresses finds its style and links wherever it is shown."""
-    assert visit(browser, "desktop", site_address, "no/such/page.html") == Findings()
+def test_front_door_leads_to_the_first_page(browser: Browser, site_address: str) -> None:
+    """The bare address of the site shows the first page."""
+    with opened(browser, "desktop", site_address + "book/index.html") as first:
+        first.goto(site_address)
+        first.wait_for_url(site_address + "book/index.html")
+
+
+def test_missing_page_is_right_at_any_depth(visitors: Visitors, site_address: str) -> None:
+    """The page for wrong addresses finds its style wherever it is shown; it alone is not found."""
+    found = visit(visitors["desktop"], site_address, "no/such/page.html")
+    told = "Failed to load resource: the server responded with a status of 404 (Not Found)"
+    assert found == Findings(console=(told,))
+
+
+def test_wrong_pages_are_found_out(visitors: Visitors, trial_address: str, trial: Path) -> None:
+    """Each finding can be made: a page with every fault has all of them."""
+    wrong = """<!DOCTYPE html><title>x</title><img src="nothing.png" style="width: 3000px">
+        <script src="http://localhost:9/x.js"></script><script>nothing()</script>"""
+    (trial / "wrong.html").write_text(wrong)
+    found = visit(visitors["desktop"], trial_address, "wrong.html")
+    assert found.other_hosts == ("http://localhost:9/x.js",)
+    assert any("nothing.png" in line for line in found.failed)
+    assert any("nothing is not defined" in line for line in found.console)
+    assert found.too_wide_by > 0
+    assert any(line.startswith("image-alt ") for line in found.axe)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -1,4 +1,4 @@
-"""What machines read about the site: a description and a title for links to a page, and a site map."""
+"""How the site is found: titles and descriptions for links to a page, a site map, the front door."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 LONGEST = 200
+
+FRONT_DOOR = """\
+<!DOCTYPE html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<link rel="canonical" href="{first}">
+<meta http-equiv="refresh" content="0; url={first}">
+</head>
+<body><main><h1>{title}</h1><p><a href="{first}">The first page</a></p></main></body>
+</html>
+"""
 
 
 def describe(doctree: nodes.document) -> str:
@@ -42,6 +55,16 @@ def meta_tags(
     context["metatags"] = context.get("metatags", "") + "\n".join(tags)
 
 
+def write_front_door(app: Sphinx, failure: Exception | None) -> None:
+    """Lead from the site's address to the first page; what would be written instead has no title."""
+    if failure is not None or app.builder.format != "html":
+        return
+    first, title = app.builder.get_target_uri(app.config.root_doc), escape(app.config.html_title)
+    Path(app.outdir, "index.html").write_text(
+        FRONT_DOOR.format(first=first, title=title, lang=app.config.language), encoding="utf-8"
+    )
+
+
 def write_site_map(app: Sphinx, failure: Exception | None) -> None:
     """List every page of the book, also those that this build did not have to write again."""
     if failure is not None or app.builder.format != "html":
@@ -58,6 +81,7 @@ def write_site_map(app: Sphinx, failure: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the two."""
+    """Connect the three."""
     app.connect("html-page-context", meta_tags)
+    app.connect("build-finished", write_front_door, priority=400)  # before sphinx-external-toc
     app.connect("build-finished", write_site_map)

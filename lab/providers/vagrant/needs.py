@@ -1,0 +1,80 @@
+"""What this host needs to run the machine with Vagrant, and the command that installs what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from lab.errors import NoProvider
+from lab.providers.base import Finding
+from lab.providers.vagrant import kvm
+
+APT = "sudo apt-get install --no-install-recommends {}"
+# program, what for, Debian package
+LIBVIRT = (
+    ("virsh", "talks to libvirt", "libvirt-clients"),
+    ("libvirtd", "starts and keeps virtual machines", "libvirt-daemon-system"),
+    (kvm.QEMU, "is the virtual machine", "qemu-system-x86"),
+)
+BOX = (
+    ("qemu-img", "makes the disk of the box", "qemu-utils"),
+    ("mke2fs", "fills that disk", "e2fsprogs"),
+    ("mmdebstrap", "builds the machine image", "mmdebstrap"),
+    ("ssh", "is what `vagrant ssh` runs", "openssh-client"),
+)
+PLUGIN = "vagrant-libvirt"
+GEMS = ("/usr/share/rubygems-integration/*/gems", "/var/lib/gems/*/gems", "/usr/lib/ruby/gems/*/gems",
+        "~/.vagrant.d/gems/*/gems", "/opt/vagrant/embedded/gems/*/gems")  # fmt: skip
+
+
+def findings(public: bool) -> list[Finding]:
+    """Everything without which no machine comes up; a public box needs less, and VirtualBox will do."""
+    found = [_program("vagrant", "makes the machine from its Vagrantfile", "vagrant")]
+    if public and _which("VBoxManage"):
+        return found
+    found.append(Finding(_has_plugin(), f"{PLUGIN}: Vagrant's way to libvirt", APT.format(PLUGIN)))
+    found += [_program(*row) for row in (LIBVIRT if public else LIBVIRT + BOX)]
+    if os.geteuid() and not public:
+        found.append(_program("newuidmap", "lets an ordinary user build the box", "uidmap"))
+    return found
+
+
+def acceleration() -> Finding:
+    """Whether the processor helps. Without it everything works too, about fifteen times slower: no fault."""
+    reason = kvm.why_not()
+    if kvm.works():
+        return Finding(True, "KVM: the machine runs on the processor itself")
+    if "no right" in reason:
+        return Finding(False, f"KVM: {reason}", "sudo adduser $USER kvm, then log in anew")
+    return Finding(
+        True, f"no KVM ({reason or 'LAB_ACCEL=qemu'}): the machine is emulated, slow but right"
+    )
+
+
+def require(public: bool) -> None:
+    """Raise `NoProvider` that names all that is missing, with one command that installs it."""
+    lacking = [finding for finding in findings(public) if not finding.ok]
+    if lacking:
+        packages = " ".join(finding.mend.rsplit(maxsplit=1)[-1] for finding in lacking)
+        raise NoProvider(
+            "the vagrant provider lacks " + "; ".join(finding.what for finding in lacking),
+            APT.format(packages),
+        )
+
+
+def _program(name: str, why: str, package: str) -> Finding:
+    return Finding(bool(_which(name)), f"{name}: {why}", APT.format(package))
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _has_plugin() -> bool:
+    """Look where Debian and Vagrant install plug-ins: asking Vagrant takes more than a second."""
+    for pattern in GEMS:
+        path = Path(pattern).expanduser()
+        if any(path.parents[-1].glob(f"{path.relative_to(path.anchor)}/{PLUGIN}-[0-9]*")):
+            return True
+    return False

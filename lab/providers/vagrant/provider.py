@@ -1,0 +1,275 @@
+"""The lab machine as a virtual machine that Vagrant makes: from our own box by libvirt's session, or from a public box.
+
+Our own box needs no root, no bridge and no hardware virtualisation; its one way in is a port on 127.0.0.1. With
+$LAB_BOX (or `box` in lab.toml) naming a public Debian 12 box, Vagrant chooses between libvirt with KVM and VirtualBox,
+and provisions. Either way the host key is this lab's own and known before the first connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.config import settings
+from lab.errors import LabError, NotUp, UnknownName
+from lab.host import Host
+from lab.keys import MACHINE, ensure_keys
+from lab.machine.box import Box, ensure
+from lab.providers.base import Endpoint, Finding, Progress, Status
+from lab.providers.vagrant import boxes, kvm, needs
+from lab.providers.vagrant.command import Vagrant
+from lab.providers.vagrant.libvirt import Domain, environment, joining
+from lab.providers.vagrant.public import VagrantSnapshots
+
+FOLDER = Path(boxes.RECIPE)
+UP_SECONDS = 900.0
+"""For `vagrant up`, whose own wait for the machine to boot ends after 600."""
+PROVISION_SECONDS = 3600.0
+"""The same on a public box, which fetches and installs packages."""
+SSHD_SECONDS = 120.0
+RESTORED_SECONDS = 30.0
+PROGRAMS = (b"qemu", b"VBoxHeadless")
+
+
+class VagrantProvider:
+    """One virtual machine and its snapshots; its name is made from the lab's folder, so two never collide."""
+
+    name = "vagrant"
+
+    def __init__(
+        self,
+        folder: Path,
+        box: Callable[[Progress], Box] = ensure,
+        memory: int | None = None,
+        cpus: int | None = None,
+    ) -> None:
+        self.folder = Path(
+            os.path.abspath(folder)
+        )  # as Ruby writes it: the machine's name is made from it
+        self.dot = self.folder / "vagrant"
+        self.public = public_box()
+        self._box = box
+        self._size = {"LAB_MEMORY": memory, "LAB_CPUS": cpus}
+        self._vagrant = Vagrant(self.folder / "log" / "vagrant.log", self.dot / "running")
+        self.domain = Domain(f"meta1-{hashlib.sha256(bytes(self.dot)).hexdigest()[:8]}-lab")
+        self._states = VagrantSnapshots(self._run) if self.public else self.domain
+
+    # -- the contract ---------------------------------------------------------------------------------------------
+
+    def up(self, progress: Progress) -> Endpoint:
+        """Make the machine from the box, or start the stopped one; nothing if it answers."""
+        needs.require(bool(self.public))
+        ensure_keys(self.folder)
+        if self.status().state != "running":
+            self.dot.mkdir(mode=0o700, exist_ok=True)
+            self._vagrant.end()
+            if not self.public:
+                self._prepare(progress)
+            self._run(["up"], progress, PROVISION_SECONDS if self.public else UP_SECONDS)
+            self._write_address()
+        self._await_sshd(SSHD_SECONDS)
+        return self.endpoint()
+
+    def down(self) -> None:
+        """Remove the machine, its disk and snapshots, and what an interrupted `up` left of them."""
+        if not self.dot.exists():
+            return
+        self._vagrant.end()
+        if self._machine_id() and shutil.which("vagrant"):
+            with contextlib.suppress(LabError):  # what it leaves goes now
+                self._run(["destroy", "--force"], limit=180)
+        if shutil.which("virsh") and not self.public:
+            self.domain.remove()
+            boxes.sweep()
+        shutil.rmtree(self.dot, ignore_errors=True)
+
+    def status(self) -> Status:
+        """Look for the machine's process: asking Vagrant would take a second, and libvirt's programs may be asleep."""
+        identity = self._machine_id()
+        detail = self.public or f"127.0.0.1:{self._port()}"
+        if not identity:
+            return Status("absent", self.name)
+        return Status("running" if _process_of(identity) else "stopped", self.name, detail)
+
+    def endpoint(self) -> Endpoint:
+        """The machine's own name stands for the address, so the pinned key does not depend on a port."""
+        if self.status().state != "running":
+            raise NotUp(f"no machine runs for the lab in {self.folder}", "lab up")
+        return Endpoint(MACHINE, 22, "lab", self.folder / "key", self.folder / "known_hosts")
+
+    def connect(self) -> socket.socket:
+        """A TCP stream to sshd that sends small packets at once."""
+        self.endpoint()
+        try:
+            stream = socket.create_connection(self._address(), timeout=20)
+        except OSError as error:
+            raise NotUp(
+                f"the machine of the lab in {self.folder} does not answer: {error}",
+                "lab down; lab up",
+            ) from error
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return stream
+
+    def save(self, name: str) -> None:
+        """Take a snapshot of the running machine: memory, processes and disk."""
+        self.endpoint()
+        self._states.save(name)
+
+    def restore(self, name: str) -> None:
+        """Go back to a snapshot, and tell the machine what time it is now."""
+        if name not in (known := self.names()):
+            raise UnknownName("checkpoint", name, known)
+        self._states.revert(name)
+        self._await_sshd(RESTORED_SECONDS)
+        self.set_clock()
+
+    def names(self) -> list[str]:
+        """Names of the snapshots, oldest first."""
+        return self._states.names() if self._machine_id() else []
+
+    def forget(self, name: str) -> None:
+        """Drop a snapshot."""
+        self._states.forget(name)
+
+    @classmethod
+    def doctor(cls) -> list[Finding]:
+        """Vagrant, its libvirt plug-in, QEMU, what builds the box; and whether the processor helps."""
+        return [*needs.findings(bool(public_box())), needs.acceleration()]
+
+    @classmethod
+    def usable(cls) -> bool:
+        """Is all there that this provider needs?"""
+        return all(finding.ok for finding in needs.findings(bool(public_box())))
+
+    @classmethod
+    def accelerated(cls) -> bool:
+        """Will the machine run on the processor itself, not by emulation?"""
+        return kvm.works() or bool(public_box() and shutil.which("VBoxManage"))
+
+    # -- how --------------------------------------------------------------------------------------------------------
+
+    def set_clock(self) -> None:
+        """Set the machine's clock to ours: a restored machine goes on from the time at which it was saved."""
+        host = Host(self.endpoint(), self.connect)
+        try:
+            host.run("date --utc --set=@%s", f"{time.time():.3f}", as_user="root", timeout=60)
+        finally:
+            host.close()
+
+    def _prepare(self, progress: Progress) -> None:
+        """Have the box in Vagrant and in libvirt, no remains of an earlier machine, and a free port."""
+        metadata = self.dot / "lab.json"
+        if not self._machine_id():
+            self.domain.remove()
+            box = self._box(progress)
+            # A machine keeps the box it was made from, whatever box the recipe makes later.
+            shutil.copyfile(box.metadata, metadata)
+            boxes.add(box, self._vagrant, self._environment(), progress)
+        port = self._port()
+        if not port or not _is_free(port):
+            free = _free_port()
+            if port and self._machine_id():
+                self.domain.change_port(port, free)
+            (self.dot / "ssh-port").write_text(f"{free}\n")
+
+    def _run(
+        self, arguments: list[str], progress: Progress = lambda _: None, limit: float = 300
+    ) -> list[str]:
+        command = [*(() if self.public else joining()), "vagrant", *arguments]
+        return self._vagrant.run(
+            command, self._environment(), progress, limit, all_lines=bool(self.public)
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """What lab/machine/Vagrantfile reads, and what keeps Vagrant off the network and off the terminal."""
+        env = dict(os.environ) if self.public else environment()
+        env |= {name: str(value) for name, value in self._size.items() if value}
+        env |= {"VAGRANT_CWD": str(FOLDER), "VAGRANT_DOTFILE_PATH": str(self.dot), "VAGRANT_NO_COLOR": "1",
+                "VAGRANT_CHECKPOINT_DISABLE": "1", "LAB_STATE": str(self.folder)}  # fmt: skip
+        if self.public:
+            return env | {"LAB_BOX": self.public}
+        return env | {"LAB_BOX": "local", "LAB_BOX_URL": str(self.dot / "lab.json"), "LAB_NET": "user",
+                      "LAB_SSH_PORT": str(self._port()), "LAB_ACCEL": "kvm" if kvm.works() else "qemu",
+                      "VAGRANT_DEFAULT_PROVIDER": "libvirt"}  # fmt: skip
+
+    def _machine_id(self) -> str:
+        """Vagrant's name for the machine, also libvirt's and VirtualBox's; empty if there is none."""
+        for path in self.dot.glob("machines/lab/*/id"):
+            with contextlib.suppress(FileNotFoundError):
+                return path.read_text().strip()
+        return ""
+
+    def _port(self) -> int:
+        try:
+            return int((self.dot / "ssh-port").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _address(self) -> tuple[str, int]:
+        if not self.public:
+            return "127.0.0.1", self._port()
+        host, port = json.loads((self.dot / "address.json").read_text())
+        return str(host), int(port)
+
+    def _write_address(self) -> None:
+        """Ask Vagrant once where a public box is: every such question takes a second."""
+        if self.public:
+            rows = [line.split(maxsplit=1) for line in self._run(["ssh-config"])]
+            found = {row[0]: row[1] for row in rows if len(row) == 2}
+            (self.dot / "address.json").write_text(
+                json.dumps([found["HostName"], int(found["Port"])])
+            )
+
+    def _await_sshd(self, limit: float) -> None:
+        """Wait until sshd greets. Ever more patient, since QEMU accepts connections that the machine does not."""
+        deadline, patience = time.monotonic() + limit, 0.5
+        while time.monotonic() < deadline:
+            with contextlib.suppress(NotUp, OSError), self.connect() as stream:
+                stream.settimeout(patience)
+                if stream.recv(4) == b"SSH-":
+                    return
+            if self.status().state != "running":
+                raise LabError(
+                    "the machine ended while it was starting",
+                    f"see {self._vagrant.log}, then: lab down; lab up",
+                )
+            patience = min(patience * 1.5, 10)
+            time.sleep(0.05)
+        raise LabError(f"sshd did not answer within {limit:.0f} s", "lab down; lab up")
+
+
+def public_box() -> str:
+    """Name of the public box to use; empty for our own."""
+    name = os.environ.get("LAB_BOX") or str(settings().get("box", ""))
+    return "" if name == "local" else name
+
+
+def _process_of(identity: str) -> int | None:
+    """The process that runs a machine: it has the machine's name as an argument."""
+    wanted = identity.encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            program, *arguments = path.read_bytes().split(b"\0")
+            if wanted in arguments and any(name in program for name in PROGRAMS):
+                return int(path.parent.name)
+    return None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
