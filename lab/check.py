@@ -35,7 +35,7 @@ def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 10
     except LabError as error:
         raise CheckFailed(what, "an open port", error.message, error.next_step) from error
     with channel:
-        greeting = _greeting(channel, len(starts_with.encode()), timeout)
+        greeting = _greeting(channel, starts_with.encode(), timeout) if starts_with else ""
     _hold(what, greeting.startswith(starts_with), repr(starts_with), repr(greeting), MAIL_LOG)
 
 
@@ -118,12 +118,12 @@ def _hold(what: str, holds: bool, expected: str, found: str, hint: str) -> None:
     print(f"ok   {what}", flush=True)
 
 
-def _greeting(channel: paramiko.Channel, enough: int, timeout: float) -> str:
-    """What a port says of itself: as much as we compare, or what came in time."""
+def _greeting(channel: paramiko.Channel, wanted: bytes, timeout: float) -> str:
+    """The first line a port says, or as much of it as came in time."""
     said = b""
     deadline = time.monotonic() + timeout
-    while len(said) < enough and time.monotonic() < deadline:
-        channel.settimeout(max(0.01, deadline - time.monotonic()))
+    while not (said.startswith(wanted) or b"\n" in said):
+        channel.settimeout(max(0.0, deadline - time.monotonic()))
         try:
             data = channel.recv(4096)
         except TimeoutError:

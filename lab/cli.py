@@ -296,11 +296,11 @@ def doctor(json_: bool) -> None:
 @as_json
 def bench(lab: Lab, what: str, json_: bool) -> None:
     """Measure: a command's round trip, the providers' times, the drift check against a plain script."""
-    from lab import bench as measure
+    from lab.bench import BENCHES, table
 
     with working("bench") as progress:
-        figures = measure.BENCHES[what](lab, progress)
-    emit(figures) if json_ else out.print(measure.table(figures))
+        figures = BENCHES[what](lab, progress)
+    emit(figures) if json_ else out.print(table(figures))
 
 
 @main.command()

@@ -20,7 +20,9 @@ from lab.errors import ConnectionLost, HostKeyMismatch, LabError
 from lab.providers.base import Endpoint
 
 KEEP_ALIVE = 15.0
-"""Seconds between questions to the machine; one that is silent for as long again is gone."""
+"""Seconds between questions to the machine."""
+ANSWER_TIMEOUT = 30.0
+"""Seconds it has for an answer, also with many labs on a busy host; then it is gone."""
 OPEN_TIMEOUT = 15.0
 """Seconds for each step of making a connection, or a channel in it."""
 WINDOW = 2**31 - 1
@@ -199,7 +201,7 @@ def _watch(transport: paramiko.Transport) -> None:
     """
     while transport.is_active():
         transport.join(KEEP_ALIVE)
-        unanswered = threading.Timer(KEEP_ALIVE, _end, (transport,))
+        unanswered = threading.Timer(ANSWER_TIMEOUT, _end, (transport,))
         unanswered.daemon = True
         unanswered.start()
         try:

@@ -111,7 +111,10 @@ class Dialog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._pty:
+            self._running.channel.close()  # the terminal hangs up; nobody asks for the exit code
+        else:
+            self.close()
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -149,9 +152,9 @@ class Dialog:
         return line
 
     def _is_echo(self, line: str) -> bool:
-        """A terminal repeats what we say, but not a password: that a program ends with a bare line end.
+        """A terminal repeats what we say; after a password it gives no more than a line end.
 
-        The terminal's echo stays on, since telnet and all that use readline would turn it on anyway.
+        The terminal's echo stays on: telnet, and all that use readline, would turn it on anyway.
         """
         answered, self._answered = self._answered, False
         if line in self._said:

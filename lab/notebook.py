@@ -54,9 +54,7 @@ def _magic(shell: Any, source: HostSource) -> Callable[[str, str], None]:
         options = _parsed(line)
         given = _variable(shell.user_ns, options.stdin) if options.stdin else None
         host = source(options.lab)
-        host.script(
-            textwrap.dedent(cell), as_user=options.as_user, input=given, timeout=options.timeout
-        )
+        host.script(cell, as_user=options.as_user, input=given, timeout=options.timeout)
 
     vm.__doc__ = f"Run the lines of this cell on the lab machine.\n\n{Options().format_usage()}"
     return vm

@@ -32,7 +32,7 @@ class Result:
         return self.stdout.removesuffix("\n")
 
     def __repr__(self) -> str:
-        """What a notebook shows for a cell that ends in a result: the code only if it says something."""
+        """What a notebook shows for a cell that ends in a result: its code only if that is news."""
         said = [*self.stdout.splitlines(), *self.stderr.splitlines()]
         code = [] if self.ok and said else [f"exit {self.code}"]
         return "\n".join(elide(said, SHOWN_LINES - len(code)) + code)

@@ -30,6 +30,10 @@ END_SESSION = """\
 s=$(ps -o sid= -p "$({find} | paste -sd,)" | sort -u | tr -d ' ' | paste -sd,)
 [ "$s" ] && {{ {sudo} pkill -TERM -s "$s"; sleep 1; {sudo} pkill -KILL -s "$s"; }}"""
 """Ends the whole session of some processes; sshd gives each command a session of its own."""
+ONLY_OTHER = (
+    "ps -o pid=,args= --ppid $PPID | grep -v 'ps -o sid=' | awk 'END { if (NR == 1) print $1 }'"
+)
+"""Finds what this connection runs, if it is only one command; such searches do not count."""
 
 _serial = itertools.count(1)
 
@@ -43,7 +47,7 @@ class Running:
         self.command = command
         self._connection = connection
         self._seconds = seconds
-        self._user = as_user
+        self.user = as_user
         self._mark = f"lab-{os.getpid()}-{next(_serial)}-"
         self._out: list[bytes] = []
         self._err: list[bytes] = []
@@ -63,8 +67,8 @@ class Running:
         already; what the outermost shell itself complains of is merged here.
         """
         text = shell or self.command
-        if self._user:
-            text = as_other(self._user, self._mark, shell or f"bash -c {quote(self.command)}")
+        if self.user:
+            text = as_other(self.user, self._mark, shell or f"bash -c {quote(self.command)}")
         if merge:
             self.channel.set_combine_stderr(True)
             text = f"exec 2>&1; {text}"
@@ -87,7 +91,7 @@ class Running:
         except TimeoutError:
             raise self._late() from None
         except OSError:
-            pass  # it ended without reading all of it; its exit code tells whether that is wrong
+            return  # it ended without reading all of it; its exit code tells whether that is wrong
 
     def send(self, data: bytes) -> None:
         """Give the command some input, more may follow."""
@@ -155,7 +159,7 @@ class Running:
 
         Closing the channel alone would only take its output away.
         """
-        needs_help = self._user is not None or self._connection.endpoint.user == "root"
+        needs_help = self.user is not None or self._connection.endpoint.user == "root"
         helper = self._end_by_session() if needs_help else None
         for name in ("TERM", "KILL"):
             if not needs_help:
@@ -173,8 +177,8 @@ class Running:
         """
         # The brackets keep it from finding itself.
         sudo, find = "sudo -n", f"pgrep -f '[l]{self._mark[1:]}'"
-        if self._user is None:
-            sudo, find = "", "pgrep -P $PPID | grep -vx $$ | awk 'END { if (NR == 1) print }'"
+        if self.user is None:
+            sudo, find = "", ONLY_OTHER
         try:
             channel = self._connection.session()
             channel.exec_command(END_SESSION.format(find=find, sudo=sudo))

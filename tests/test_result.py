@@ -6,7 +6,9 @@ from lab.errors import CheckFailed, CommandFailed, CommandTimeout, LabError, Unk
 from lab.result import SHOWN_LINES, Result, elide
 
 
-def result(stdout: str = "", stderr: str = "", code: int = 0, command: str = "make check") -> Result:
+def result(
+    stdout: str = "", stderr: str = "", code: int = 0, command: str = "make check"
+) -> Result:
     return Result(command, code, stdout, stderr, 0.1)
 
 
@@ -69,7 +71,7 @@ def test_a_failed_command_repeats_the_end_of_its_errors_unless_they_were_seen() 
 
 
 def test_a_failed_script_names_the_line() -> None:
-    """The line itself, since a reader sees no numbers in a cell; without one the first line stands for all."""
+    """By its text too, since a cell shows no numbers; else the first line stands for all."""
     script = result(code=1, command="cd /etc\ngrep -q nosuch passwd\n")
     assert str(CommandFailed(script, line=2)) == "exit 1 in line 2: grep -q nosuch passwd"
     assert str(CommandFailed(script)) == "exit 1: cd /etc ..."
@@ -89,7 +91,10 @@ def test_a_time_out_keeps_what_was_printed() -> None:
 
 def test_an_unknown_name_comes_with_the_nearest() -> None:
     """Or with all there are, if none is near."""
-    assert UnknownName("file", "imapd.cnf", ["imapd.conf", "a"]).next_step == "did you mean imapd.conf?"
+    assert (
+        UnknownName("file", "imapd.cnf", ["imapd.conf", "a"]).next_step
+        == "did you mean imapd.conf?"
+    )
     assert UnknownName("file", "xyz", ["b", "a"]).next_step == "there are: a, b"
     assert UnknownName("file", "xyz", []).next_step == "there are none yet"
 
@@ -98,5 +103,9 @@ def test_a_failed_check_teaches() -> None:
     """Expected, found, and where to look; for the shell the answer is no, which is code 1."""
     error = CheckFailed("port 25 answers", "'220'", "''", "mail.log")
     assert str(error).splitlines() == [
-        "port 25 answers", "  expected: '220'", "  found:    ''", "  next: mail.log"]
+        "port 25 answers",
+        "  expected: '220'",
+        "  found:    ''",
+        "  next: mail.log",
+    ]
     assert error.exit_code == 1

@@ -1,4 +1,4 @@
-"""Build the site as `make site` does, and serve it on loopback: the ground all site tests stand on."""
+"""Build the site as `make site` does and serve it on loopback: what all site tests stand on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(os.environ.get("SITE_TREE", Path(__file__).resolve().parents[2]))
 """The tree whose book is built; SITE_TREE names another one, for a trial."""
 
-BESIDE = ("404.html", "search.html", "genindex.html")
+BESIDE = ("404.html", "search.html")
 """Pages that no toc lists."""
 
 

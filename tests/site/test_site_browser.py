@@ -12,7 +12,7 @@ from views import VIEWS, Findings, axe, opened, settle, visit
 
 Visitors = dict[str, BrowserContext]
 SITE_PAGES = served.pages((served.ROOT / "_toc.yml").read_text())
-TRIAL_PAGES = served.pages(trialbook.TOC)[:-1]
+TRIAL_PAGES = served.pages(trialbook.TOC)[: -len(served.BESIDE)]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -24,9 +24,7 @@ def test_page_is_right(visitors: Visitors, site_address: str, path: str, view: s
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("path", TRIAL_PAGES)
-def test_trial_page_is_right(
-    visitors: Visitors, trial_address: str, path: str, view: str
-) -> None:
+def test_trial_page_is_right(visitors: Visitors, trial_address: str, path: str, view: str) -> None:
     """The same holds for every kind of cell and output that an author may use."""
     assert visit(visitors[view], trial_address, path) == Findings()
 
@@ -47,7 +45,8 @@ def test_missing_page_is_right_at_any_depth(visitors: Visitors, site_address: st
 
 def test_wrong_pages_are_found_out(visitors: Visitors, trial_address: str, trial: Path) -> None:
     """Each finding can be made: a page with every fault has all of them."""
-    wrong = """<!DOCTYPE html><title>x</title><img src="nothing.png" style="width: 3000px">
+    wrong = """<!DOCTYPE html><title>x</title><img src="nothing.png">
+        <div style="width: 3000px">x</div>
         <script src="http://localhost:9/x.js"></script><script>nothing()</script>"""
     (trial / "wrong.html").write_text(wrong)
     found = visit(visitors["desktop"], trial_address, "wrong.html")

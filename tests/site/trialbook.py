@@ -5,11 +5,12 @@ The real notebooks come and go; this one makes sure that what an author may writ
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
-import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+Json = dict[str, Any]
 
 SHARED = ("_config.yml", "book/_ext", "book/_static", "book/_templates", "book/references.bib")
 
@@ -31,7 +32,12 @@ Every kind of cell and output, and {term}`one term`. See {cite}`rfc5321`.
 ```{graphviz}
 :alt: a leads to b
 :caption: A picture
-digraph { rankdir=LR; a [class="main"]; b [shape=cylinder, style="", class="disk"]; a -> b [class="data"] }
+digraph {
+  rankdir=LR
+  a [class="main"]
+  b [shape=cylinder, style="", class="disk"]
+  a -> b [class="data"]
+}
 ```
 
 :::{glossary}
@@ -43,13 +49,18 @@ one term
 ```
 """
 
-SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 40" width="240" height="80">'
-    '<title>two bars</title><rect width="60" height="16" fill="#1d8a93"/>'
-    '<rect y="22" width="110" height="16" fill="#95400f"/></svg>'
-)
+SVG = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 40" width="240" height="80">
+<title>two bars</title><rect width="60" height="16" fill="#1d8a93"/>
+<rect y="22" width="110" height="16" fill="#95400f"/></svg>
+"""
 
-TABLE = "| mailbox | messages |\n| --- | --- |\n| ben | 3 |\n| a long name without any break at all | 4 |"
+TABLE = """\
+| mailbox | messages |
+| --- | --- |
+| ben | 3 |
+| a long name that has to break somewhere | 4 |
+"""
 
 HEREDOC = """\
 %%vm --as root --timeout 60
@@ -64,62 +75,19 @@ do
     echo "$user"
 done"""
 
-LONG = "\n".join(f"{n:5d}  cyr_expire[{4000 + n}]: expired {n} of {n * 7} messages" for n in range(40))
+LONG = "".join(f"{n:5d}  cyr_expire[{4000 + n}]: expired {n} messages\n" for n in range(40))
 WIDE = "imap[871]: accepted connection from localhost, " + "a very long line of a log " * 8
 COLOURS = "".join(f"\x1b[{code}mcolour {code}\x1b[0m " for code in range(30, 38)) + "\n"
-TRACEBACK = [
-    "\x1b[31mCommandFailed\x1b[0m: exit code 1",
-    "  $ imtest -p lmtp /run/cyrus/socket/lmtp",
-    "  next: look at journalctl -u cyrus-imapd",
-]
-
-
-def stream(text: str, name: str = "stdout") -> nbformat.NotebookNode:
-    """Give a stream output."""
-    return new_output("stream", name=name, text=text)
-
-
-def code(source: str, *outputs: nbformat.NotebookNode, tags: list[str] | None = None) -> object:
-    """Give a code cell with stored outputs."""
-    return new_code_cell(source, outputs=list(outputs), metadata={"tags": tags or []})
-
-
-def cells_notebook() -> nbformat.NotebookNode:
-    """Every kind of cell and output an author may use."""
-    error = new_output(
-        "error", ename="CommandFailed", evalue="exit code 1", traceback=TRACEBACK
-    )
-    picture = new_output("display_data", data={"image/svg+xml": SVG, "text/plain": "<SVG>"})
-    table = new_output("display_data", data={"text/markdown": TABLE, "text/plain": TABLE})
-    value = new_output("execute_result", data={"text/plain": "Result(code=0)"}, execution_count=1)
-    dialog = "S: 220 mail.lab.example LMTP\nC: LHLO lab\nS: 250 PIPELINING\nC: QUIT\nS: 221 bye\n"
-    return new_notebook(cells=[
-        new_markdown_cell("# Cells\n\nThe first paragraph says what this page is for."),
-        code("from lab import Lab, check, show\n\nvm = Lab().up()", stream("lab: ready in 0.9 s\n")),
-        new_markdown_cell("## Shell\n\nA command of the lab user, and one of root."),
-        code("%%vm\nhostname --fqdn\nid --user --name", stream("mail.lab.example\nlab\n")),
-        code(HEREDOC, stream("ben\nanna\n")),
-        code("%%vm --stdin letter\nsendmail ben@lab.example"),
-        code("%%vm\nls /nowhere", stream("before\n"), stream("ls: cannot access\n", "stderr")),
-        code("%%vm\nfalse", error, tags=["raises-exception"]),
-        new_markdown_cell("## Files and checks"),
-        code('show("etc/imapd.conf", part="paths")', stream("# where\nconfigdirectory: /var/lib/cyrus\n")),
-        code("check.port_answers(vm, 143)", stream("ok   port 143 answers\n")),
-        code("check.port_answers(vm, 143)\ncheck.service_runs(\n    vm, 'ssh')", stream("ok   a\nok   b\n")),
-        new_markdown_cell("## Outputs"),
-        code("with vm.dialog('x') as talk:\n    talk.say('QUIT')", stream(dialog)),
-        code("vm.run('true')", value),
-        code("print(colours)", stream(COLOURS + WIDE + "\n" + LONG + "\n")),
-        code("display(picture)", picture),
-        code("display(table)", table),
-        code("secret = 1", tags=["hide-input"]),
-    ], metadata=KERNEL)
-
+DIALOG = "S: 220 mail.lab.example LMTP\nC: LHLO lab\nS: 250 PIPELINING\nC:\nC: QUIT\nS: 221 bye\n"
 
 PROSE = """\
 # Prose
 
 What an author may write in a notebook so that it reads well in Jupyter and on the site.
+
+| | |
+| --- | --- |
+| Time to run | 10 seconds |
 
 > **Note.** With `code` and **weight**.
 
@@ -142,23 +110,85 @@ make book
 ```
 """
 
-KERNEL = {
-    "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
-}
+
+def markdown(source: str) -> Json:
+    """Give a Markdown cell."""
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def code(source: str, *outputs: Json, tags: tuple[str, ...] = ()) -> Json:
+    """Give a code cell with stored outputs."""
+    cell = {"cell_type": "code", "execution_count": None, "source": source}
+    return {**cell, "metadata": {"tags": list(tags)}, "outputs": list(outputs)}
+
+
+def stream(text: str, name: str = "stdout") -> Json:
+    """Give an output of a stream."""
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+def display(kind: str, content: str) -> Json:
+    """Give a displayed output with its plain text beside it."""
+    data = {kind: content, "text/plain": content}
+    return {"output_type": "display_data", "metadata": {}, "data": data}
+
+
+def error(*lines: str) -> Json:
+    """Give the output of a cell that failed."""
+    return {"output_type": "error", "ename": "X", "evalue": "x", "traceback": list(lines)}
+
+
+CELLS = (
+    markdown("# Cells\n\nThe first paragraph says what this page is for."),
+    code("from lab import Lab, check, show\n\nvm = Lab().up()", stream("ready in 0.9 s\n")),
+    markdown("## Shell\n\nA command of the lab user, and one of root."),
+    code("%%vm\nhostname --fqdn\nid --user --name", stream("mail.lab.example\nlab\n")),
+    code(HEREDOC, stream("ben\nanna\n")),
+    code("%%vm --stdin letter\nsendmail ben@lab.example"),
+    code("%%vm\nls /nowhere", stream("before\n"), stream("ls: cannot access\n", "stderr")),
+    code(
+        "%%vm\nfalse",
+        stream("before\n"),
+        error("\x1b[31mCommandFailed\x1b[0m: exit 1", "  $ false"),
+        tags=("raises-exception",),
+    ),
+    markdown("## Files and checks"),
+    code('show("etc/imapd.conf", part="x")', stream("# where\nconfigdirectory: /var/lib/cyrus\n")),
+    code("check.port_answers(vm, 143)", stream("ok   port 143 answers\n")),
+    code("vm.wait_for('x')\ncheck.true(\n    'a',\n    True)", stream("ok   a\nok   b\n")),
+    markdown("## Outputs"),
+    code("with vm.dialog('x') as talk:\n    talk.say('QUIT')", stream(DIALOG)),
+    code("vm.run('x')", display("text/plain", "Result(code=0)")),
+    code("print(colours)", stream(COLOURS + WIDE + "\n" + LONG)),
+    code("display(picture)", display("image/svg+xml", SVG)),
+    code("display(table)", display("text/markdown", TABLE)),
+    code("hidden = 1", tags=("hide-input",)),
+)
+
+
+def notebook(*cells: Json) -> str:
+    """Give a notebook as its file has it."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    language = {"name": "python", "pygments_lexer": "ipython3"}
+    numbered = [{**cell, "id": f"cell-{number}"} for number, cell in enumerate(cells)]
+    metadata = {"kernelspec": kernel, "language_info": language}
+    return json.dumps(
+        {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": numbered}, indent=1
+    )
 
 
 def write(root: Path, tree: Path) -> Path:
     """Write the trial book below `tree` with the settings of the checkout at `root`."""
     for name in SHARED:
-        target = tree / name
+        source, target = root / name, tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
-        copy(root / name, target)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+    (tree / "notebooks").mkdir()
     (tree / "_toc.yml").write_text(TOC)
     (tree / "book/index.md").write_text(INDEX)
-    (tree / "notebooks").mkdir()
-    prose = new_notebook(cells=[new_markdown_cell(PROSE)], metadata=KERNEL)
-    nbformat.write(cells_notebook(), tree / "notebooks/cells.ipynb")
-    nbformat.write(prose, tree / "notebooks/prose.ipynb")
+    (tree / "notebooks/cells.ipynb").write_text(notebook(*CELLS))
+    (tree / "notebooks/prose.ipynb").write_text(notebook(markdown(PROSE)))
     return tree

@@ -1,4 +1,4 @@
-"""What this book needs of its site beyond Jupyter Book: shell cells, pictures, repairs of the theme.
+"""What this book needs of its site beyond Jupyter Book: shell cells, pictures, repairs.
 
 Jupyter Book loads it because `_config.yml` names it; every module here owns one of those jobs.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
-from labsite import cells, discovery, notes, pictures, repairs, shell, sources
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
+from labsite import cells, discovery, notes, pictures, repairs, shell, sources
 
 NOT_FOUND = """\
 <h1>No such page</h1>

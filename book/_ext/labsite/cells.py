@@ -92,7 +92,7 @@ def shown_file(source: str) -> str | None:
 
 
 def show_file_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
-    """A `show(...)` cell: the file under its path on the machine; the call would only repeat that."""
+    """A `show(...)` cell: the file under its path on the machine, which the call only repeats."""
     path = shown_file(source.astext())
     output = _block(cell, "cell_output")
     if path is None or output is None:

@@ -1,4 +1,4 @@
-"""How the site is found: titles and descriptions for links to a page, a site map, the front door."""
+"""How the site is found: words for links to a page, a site map, and the front door."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def meta_tags(
 
 
 def write_front_door(app: Sphinx, failure: Exception | None) -> None:
-    """Lead from the site's address to the first page; what would be written instead has no title."""
+    """Lead from the bare address to the first page; what would be written instead has no title."""
     if failure is not None or app.builder.format != "html":
         return
     first, title = app.builder.get_target_uri(app.config.root_doc), escape(app.config.html_title)

@@ -1,7 +1,7 @@
 """Quotations that begin with a bold `Note.` as boxes.
 
-A MyST directive is raw text in JupyterLab, and so is GitHub's `[!NOTE]`. This form reads well wherever
-Markdown does, so it is the one that notebooks use, and the site makes the box of it.
+A MyST directive is raw text in JupyterLab, and so is GitHub's `[!NOTE]`. This form reads well
+wherever Markdown does, so it is the one that notebooks use, and the site makes the box of it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Structure is in the page's dot source, looks are in site.css: a node or edge say
 from __future__ import annotations
 
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 from docutils import nodes
@@ -20,7 +20,10 @@ from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
 
-TITLE = re.compile(r"<title>\s*([^<]+?)\s*</title>")
+WORDS = (
+    re.compile(r'<svg[^>]*\saria-label="([^"]+)"'),
+    re.compile(r"<title>\s*([^<]+?)\s*</title>"),
+)
 
 DOT_ARGS = ["-Gbgcolor=transparent", "-Gfontname=Helvetica", "-Nfontname=Helvetica"]
 DOT_ARGS += ["-Efontname=Helvetica", "-Nshape=box", "-Nstyle=rounded", "-Nfontsize=13"]
@@ -65,16 +68,17 @@ def draw(self: HTML5Translator, node: graphviz.graphviz) -> None:
 
 
 def name_outputs(app: Sphinx, doctree: nodes.document, _page: str) -> None:
-    """Give a picture that a notebook cell printed the words of its own `<title>`."""
+    """Give a picture that a notebook cell printed the words it has itself: a label or a title."""
     for image in doctree.findall(nodes.image):
         if "alt" in image or image["uri"].startswith("data:"):
             continue
         path = Path(app.srcdir, image["uri"])
-        title = TITLE.search(path.read_text("utf-8")) if path.suffix == ".svg" else None
-        if title is None:
-            logger.warning("a picture needs words: a <title> in the SVG, or alt", location=image)
-            continue
-        image["alt"] = title[1]
+        svg = path.read_text("utf-8") if path.suffix == ".svg" else ""
+        found = next(filter(None, (words.search(svg) for words in WORDS)), None)
+        if found is None:
+            logger.warning("a picture needs words: aria-label or title in its SVG", location=image)
+        else:
+            image["alt"] = unescape(found[1])
 
 
 def set_dot_arguments(_app: Sphinx, config: Config) -> None:

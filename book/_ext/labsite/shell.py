@@ -1,4 +1,4 @@
-"""Pygments lexers for what a terminal shows: commands behind a prompt, and talks between two sides."""
+"""Pygments lexers for what a terminal shows: commands behind a prompt, and talks of two sides."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def command_starts(script: str) -> Iterator[int]:
         offset += len(line)
 
 
-class UserShellLexer(Lexer):
-    """Bash with a `$` before every command; the prompt is a token of its own, so no one copies it."""
+class UserShellLexer(Lexer):  # type: ignore[misc]  # pygments has no types
+    """Bash with a `$` before every command; a prompt is a token of its own, so no one copies it."""
 
     name = "Shell of the lab user"
     aliases: ClassVar = ["vm-user"]
@@ -65,7 +65,7 @@ class RootShellLexer(UserShellLexer):
     prompt = "# "
 
 
-class DialogLexer(RegexLexer):
+class DialogLexer(RegexLexer):  # type: ignore[misc]
     """A talk between client and server, one line each: `C: NOOP`, `S: 250 OK`."""
 
     name = "Dialog"

@@ -3,6 +3,8 @@
 The label is the field `shorthand` of the entry in references.bib.
 """
 
+# mypy: disable-error-code="import-untyped"
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
