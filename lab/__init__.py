@@ -1,6 +1,6 @@
 """Make a lab machine, drive it over SSH, and check what it does: what the book's notebooks import."""
 
-from lab import check
+import lab.check as check
 from lab.host import Host
 from lab.lab import Lab
 from lab.notebook import register as _register

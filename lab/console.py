@@ -20,11 +20,15 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     began = time.monotonic()
     if err.is_terminal:
         with err.status(escape(title)) as status:
+
             def show(step: str) -> None:
-                status.update(f"{escape(title)}: {escape(step)} [dim]{time.monotonic() - began:.0f} s[/dim]")
+                status.update(
+                    f"{escape(title)}: {escape(step)} [dim]{time.monotonic() - began:.0f} s[/dim]"
+                )
 
             yield show
     else:
+
         def line(step: str) -> None:
             print(f"{title}: {step}", file=sys.stderr, flush=True)
 

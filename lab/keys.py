@@ -1,4 +1,4 @@
-"""A lab's own SSH keys: made before its machine first starts, so that the host key is known before the first connect."""
+"""A lab's own SSH keys, made before its machine first starts: so the host key is known from the beginning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MACHINE = "mail.lab.example"
 
 
 def ensure_keys(folder: Path) -> None:
-    """Make `key`, `host_key` (OpenSSH format, 0600), their `.pub` and `known_hosts` in `folder`, unless they are there."""
+    """Make `key` and `host_key` (OpenSSH format, 0600), their `.pub` and `known_hosts`, where they are missing."""
     for name, comment in (("key", "lab"), ("host_key", MACHINE)):
         if not (folder / f"{name}.pub").exists():
             _make_key(folder / name, comment)
@@ -28,6 +28,8 @@ def _make_key(path: Path, comment: str) -> None:
     secret = key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.OpenSSH, ser.NoEncryption())
     public = key.public_key().public_bytes(ser.Encoding.OpenSSH, ser.PublicFormat.OpenSSH)
     path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secret)
-    path.with_suffix(".pub").write_text(f"{public.decode()} {comment}\n")  # last: its presence means both are whole
+    path.with_suffix(".pub").write_text(
+        f"{public.decode()} {comment}\n"
+    )  # last: its presence means both are whole

@@ -9,7 +9,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import ClassVar
 
 from lab.config import lab_name, settings, state_dir
@@ -20,7 +19,9 @@ from lab.providers.container import ContainerProvider
 from lab.providers.vagrant import VagrantProvider
 
 PROVIDERS: dict[str, type[ContainerProvider] | type[VagrantProvider]] = {
-    ContainerProvider.name: ContainerProvider, VagrantProvider.name: VagrantProvider}
+    ContainerProvider.name: ContainerProvider,
+    VagrantProvider.name: VagrantProvider,
+}
 FRESH = "fresh"
 """Checkpoint of the machine as it first came up."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -42,7 +43,10 @@ class Lab:
     def __init__(self, name: str | None = None, provider: str | None = None) -> None:
         self.name = name or lab_name()
         if not NAME.fullmatch(self.name):
-            raise LabError(f"{self.name!r} is no name for a lab", "use up to 31 small letters, digits and hyphens")
+            raise LabError(
+                f"{self.name!r} is no name for a lab",
+                "use up to 31 small letters, digits and hyphens",
+            )
         self.folder = state_dir() / self.name
         self._wanted = provider or os.environ.get("LAB_PROVIDER") or settings().get("provider")
         if self._wanted and self._wanted not in PROVIDERS:
@@ -128,8 +132,10 @@ class Lab:
         if name not in PROVIDERS:
             raise NotUp(f"lab {self.name!r} is not up", "lab up")
         if self._wanted and self._wanted != name:
-            raise LabError(f"lab {self.name!r} is up with {name}, not {self._wanted}",
-                           "lab down first, or give the other lab a name of its own: --lab NAME")
+            raise LabError(
+                f"lab {self.name!r} is up with {name}, not {self._wanted}",
+                "lab down first, or give the other lab a name of its own: --lab NAME",
+            )
         return PROVIDERS[name](self.folder)
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -188,7 +194,9 @@ def automatic() -> str:
     if ContainerProvider.usable():
         return ContainerProvider.name
     lacks = [f for kind in PROVIDERS.values() for f in kind.doctor() if not f.ok]
-    raise NoProvider("this host can run no lab yet: " + "; ".join(f.what for f in lacks), "make setup")
+    raise NoProvider(
+        "this host can run no lab yet: " + "; ".join(f.what for f in lacks), "make setup"
+    )
 
 
 def known_labs() -> list[str]:
@@ -199,4 +207,6 @@ def known_labs() -> list[str]:
 def check_checkpoint_name(name: str) -> None:
     """Raise `LabError` unless both providers can take the name."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,60}", name):
-        raise LabError(f"{name!r} is no name for a checkpoint", "use small letters, digits, dots and hyphens")
+        raise LabError(
+            f"{name!r} is no name for a checkpoint", "use small letters, digits, dots and hyphens"
+        )

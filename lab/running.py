@@ -72,10 +72,10 @@ class Running:
         if merge:
             self.channel.set_combine_stderr(True)
             text = f"exec 2>&1; {text}"
-        if pty:
-            # "dumb" keeps colours and cursor movements out of the transcript.
-            self.channel.get_pty("dumb", WIDTH, 50)
         try:
+            if pty:
+                # "dumb" keeps colours and cursor movements out of the transcript.
+                self.channel.get_pty("dumb", WIDTH, 50)
             self.channel.exec_command(text)
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self._lost() from error

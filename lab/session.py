@@ -28,9 +28,9 @@ from lab.machine.image import recipe_hash
 from lab.providers.base import Progress
 
 # What makes a chapter's end beside its notebooks: the package that drives the machine, and the files it installs.
-INPUTS = ("*.py", "pki/*.py", "providers/*.py", "files/**/*")
+INPUTS = ("*.py", "pki/*.py", "providers/**/*.py", "files/**/*")
 # These only steer or measure: a change in them changes no machine.
-STEERING = {"cli.py", "console.py", "bench.py", "session.py", "__main__.py"}
+STEERING = {"console.py", "session.py", "__main__.py"}
 
 
 class Session:
@@ -94,6 +94,7 @@ class Session:
         before = [c for c in chapters() if c.number < target.number]
         return self.key(before[-1].notebook) if before else FRESH
 
+
 async def _run(notebook: Path, progress: Progress) -> None:
     """Run a notebook in a kernel of its own. Raises `LabError` naming the cell that failed."""
     from lab.drift.execute import Kernel  # loads Jupyter, which few commands need
@@ -111,8 +112,10 @@ async def _run(notebook: Path, progress: Progress) -> None:
         await kernel.close()
     if done.failure:
         cell = page.cells[done.failure.index]
-        raise LabError(f"{notebook.name}, cell {cell.id!r}: {done.failure.ename}: {done.failure.evalue}",
-                       "open the notebook and run it cell by cell: make run")
+        raise LabError(
+            f"{notebook.name}, cell {cell.id!r}: {done.failure.ename}: {done.failure.evalue}",
+            "open the notebook and run it cell by cell: make run",
+        )
 
 
 def run_checks(host: Host, target: Chapter) -> Iterator[tuple[Check, CheckFailed | None]]:
@@ -141,7 +144,9 @@ def prove(lab: Lab, progress: Progress) -> Iterable[tuple[Chapter, str]]:
             elif moment == "after a reset":
                 session.goto(each)
             progress(f"{each.name}: the checks {moment}")
-            passed = [check.what for check, failure in run_checks(lab.host, each) if failure is None]
+            passed = [
+                check.what for check, failure in run_checks(lab.host, each) if failure is None
+            ]
             wrong = {c.what for c in each.checks} - set(passed) if wanted else set(passed)
             for what in sorted(wrong):
                 yield each, f"{what!r} {'fails' if wanted else 'passes'} {moment}"
@@ -149,6 +154,7 @@ def prove(lab: Lab, progress: Progress) -> Iterable[tuple[Chapter, str]]:
 
 def relay(stream: socket.socket) -> None:
     """Join standard input and output to a stream until either side ends."""
+
     def up() -> None:
         with contextlib.suppress(OSError):
             while data := os.read(sys.stdin.fileno(), 1 << 16):

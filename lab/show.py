@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from textwrap import dedent
 
-from lab.config import ROOT
+from lab import config
 from lab.errors import LabError, UnknownName
 
 MARKER = re.compile(r"\s*(?:#|//|;|--|%)\s*\[(?P<end>/?)(?P<name>[\w.-]+)\]\s*")
@@ -31,7 +31,7 @@ def part_of(name: str, part: str | None = None) -> str:
 
 def real_file(name: str) -> Path:
     """Path of a file in ``lab/files``, named as on the machine. Raises `UnknownName`."""
-    top = ROOT / "lab" / "files"
+    top = config.ROOT / "lab" / "files"
     known = {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
     try:
         return known[name.removeprefix("/")]

@@ -46,24 +46,50 @@ def pytest(name: str, proves: str, *arguments: str, minutes: float = 10) -> Suit
 def drift(name: str, proves: str, provider: str, minutes: float) -> Suite:
     """All notebooks, from a fresh machine, whatever ran before."""
     lab = ["python", "-m", "lab", "--lab", f"test-{provider}", "--provider", provider]
-    return Suite(name, proves, [[*lab, "down"], [*lab, "drift", "--force", "--out", str(LOGS / name)],
-                                [*lab, "drift", "--prove"] if provider == "container" else [*lab, "status"],
-                                [*lab, "down"]], minutes)
+    return Suite(
+        name,
+        proves,
+        [
+            [*lab, "down"],
+            [*lab, "drift", "--force", "--out", str(LOGS / name)],
+            [*lab, "drift", "--prove"] if provider == "container" else [*lab, "status"],
+            [*lab, "down"],
+        ],
+        minutes,
+    )
 
 
 FAST = (
-    Suite("style", "ruff finds nothing, in code and notebooks",
-          [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
+    Suite(
+        "style",
+        "ruff finds nothing, in code and notebooks",
+        [["ruff", "check", "."], ["ruff", "format", "--check", "."]],
+    ),
     Suite("types", "mypy --strict finds nothing", [["mypy"]]),
     Suite("spelling", "codespell finds nothing", [["codespell"]]),
-    Suite("canonical", "notebooks are in the form git diffs well",
-          [["python", "-m", "lab", "drift", "--canonical", "--check"]]),
-    pytest("unit", "each part alone, and SSH against a real sshd", "tests", "-m", "not lab and not vm",
-           "--ignore=tests/site"),
+    Suite(
+        "canonical",
+        "notebooks are in the form git diffs well",
+        [["python", "-m", "lab", "drift", "--canonical", "--check"]],
+    ),
+    pytest(
+        "unit",
+        "each part alone, and SSH against a real sshd",
+        "tests",
+        "-m",
+        "not lab and not vm",
+        "--ignore=tests/site",
+    ),
 )
 FULL = (
-    pytest("container", "the container provider and the lab commands, for real", "tests", "-m", "lab",
-           "--ignore=tests/site"),
+    pytest(
+        "container",
+        "the container provider and the lab commands, for real",
+        "tests",
+        "-m",
+        "lab",
+        "--ignore=tests/site",
+    ),
     drift("notebooks", "the notebooks print in the container what is committed", "container", 10),
     pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", "--ignore=tests/site"),
     drift("notebooks-vm", "they print the same on the Vagrant VM", "vagrant", 20),
@@ -78,8 +104,10 @@ def main(which: str = "all") -> int:
     results = [(suite, *run(suite)) for suite in suites]
     print()
     for suite, code, passed, failed, seconds in results:
-        print(f"{'ok    ' if code == 0 else 'FAILED'} {suite.name:<13} {passed:>4} passed {failed:>3} failed "
-              f"{seconds:>6.1f} s   {suite.proves}")
+        print(
+            f"{'ok    ' if code == 0 else 'FAILED'} {suite.name:<13} {passed:>4} passed {failed:>3} failed "
+            f"{seconds:>6.1f} s   {suite.proves}"
+        )
     total_failed = sum(failed for _, _, _, failed, _ in results)
     print(f"{sum(passed for _, _, passed, _, _ in results)} passed, {total_failed} failed")
     return 1 if total_failed else 0
@@ -109,8 +137,16 @@ def one(command: Sequence[str], suite: Suite, out: int) -> int:
     argv = [str(BIN / command[0]), *command[1:]]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **suite.env}
     try:
-        return subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
-                              timeout=suite.minutes * 60, check=False).returncode
+        return subprocess.run(
+            argv,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=env,
+            timeout=suite.minutes * 60,
+            check=False,
+        ).returncode
     except subprocess.TimeoutExpired:
         os.write(out, f"\nended after {suite.minutes} minutes: {' '.join(command)}\n".encode())
         return 124

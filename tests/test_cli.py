@@ -15,15 +15,38 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def cli(*arguments: str, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line with a state folder of its own."""
-    return subprocess.run([sys.executable, "-m", "lab", *arguments], capture_output=True, text=True, cwd=ROOT,
-                          env={**os.environ, "LAB_HOME": str(home), **env}, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "LAB_HOME": str(home), **env},
+        timeout=60,
+        check=False,
+    )
 
 
 def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     """A newcomer learns from it what there is."""
     shown = cli("--help", home=tmp_path)
     assert shown.returncode == 0
-    for word in "up down status ssh run reset save restore check hint solve goto drift doctor bench".split():
+    for word in [
+        "up",
+        "down",
+        "status",
+        "ssh",
+        "run",
+        "reset",
+        "save",
+        "restore",
+        "check",
+        "hint",
+        "solve",
+        "goto",
+        "drift",
+        "doctor",
+        "bench",
+    ]:
         assert f"\n  {word} " in shown.stdout
     assert "Exit codes" in shown.stdout
 
@@ -69,10 +92,18 @@ def test_missing_rights_are_said_in_one_line(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     """On a file system with no room, `up` fails with the system's words and leaves no machine."""
-    script = (f"mount -t tmpfs -o size=4k,nr_inodes=3 none {tmp_path} && "
-              f"LAB_HOME={tmp_path}/s exec {sys.executable} -m lab --provider container up")
-    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-                          capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    script = (
+        f"mount -t tmpfs -o size=4k,nr_inodes=3 none {tmp_path} && "
+        f"LAB_HOME={tmp_path}/s exec {sys.executable} -m lab --provider container up"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
@@ -84,9 +115,18 @@ def test_a_broken_setting_is_shown_with_its_place(tmp_path: Path) -> None:
     (copy / "notebooks").mkdir(parents=True)
     (copy / "lab").symlink_to(ROOT / "lab")
     (copy / "lab.toml").write_text("provider = container\n")
-    done = subprocess.run([sys.executable, "-c", "import lab.config as c; from pathlib import Path;"
-                           f"c.ROOT = Path({str(copy)!r}); c.settings()"],
-                          capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import lab.config as c; from pathlib import Path;"
+            f"c.ROOT = Path({str(copy)!r}); c.settings()",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
     assert "lab.toml" in done.stderr
     assert "line 1" in done.stderr
 
@@ -102,5 +142,7 @@ def test_doctor_tells_scripts_what_is_missing(tmp_path: Path) -> None:
 
 def test_completion_completes_chapters(tmp_path: Path) -> None:
     """The shell offers what can be typed."""
-    done = cli(home=tmp_path, _LAB_COMPLETE="bash_complete", COMP_WORDS="lab check 02", COMP_CWORD="2")
+    done = cli(
+        home=tmp_path, _LAB_COMPLETE="bash_complete", COMP_WORDS="lab check 02", COMP_CWORD="2"
+    )
     assert "02-cyrus-imap" in done.stdout

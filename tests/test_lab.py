@@ -53,22 +53,34 @@ def lab(home: Path) -> Lab:
 
 def cli(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does."""
-    return subprocess.run([sys.executable, "-m", "lab", *arguments], capture_output=True, text=True,
-                          cwd=ROOT, env={**os.environ, **env}, timeout=200, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+        timeout=200,
+        check=False,
+    )
 
 
 def traces(lab: Lab) -> list[str]:
     """What podman still has of a lab: containers and images."""
     name = ContainerProvider(lab.folder).container
     containers = podman("ps", "--all", "--quiet", "--filter", f"name={name}").split()
-    images = podman("images", "--all", "--quiet", "--filter", f"label=meta1-lab.container={name}").split()
+    images = podman(
+        "images", "--all", "--quiet", "--filter", f"label=meta1-lab.container={name}"
+    ).split()
     return containers + images
 
 
 def test_the_machine_is_the_one_we_made(lab: Lab) -> None:
     """It answers under its name, as the user lab, with nothing failed and no way out."""
     vm = lab.host
-    assert str(vm.run("hostname --fqdn; whoami; systemctl is-system-running")) == "mail.lab.example\nlab\nrunning"
+    assert (
+        str(vm.run("hostname --fqdn; whoami; systemctl is-system-running"))
+        == "mail.lab.example\nlab\nrunning"
+    )
     assert str(vm.run("ip -brief link | grep -vc '^lo'", check=False)) == "0"
     assert str(vm.run("id -un", as_user="root")) == "root"
 
@@ -88,7 +100,10 @@ def test_a_checkpoint_brings_the_whole_machine_back(lab: Lab) -> None:
     lab.save("kept")
     lab.host.run("rm -r /srv/kept /usr/sbin/dnsmasq; touch /srv/later", as_user="root")
     vm = lab.restore("kept")
-    assert str(vm.run("stat -c '%a %U' /srv/kept; ls /srv; systemctl is-active dnsmasq")) == "640 cyrus\nkept\nactive"
+    assert (
+        str(vm.run("stat -c '%a %U' /srv/kept; ls /srv; systemctl is-active dnsmasq"))
+        == "640 cyrus\nkept\nactive"
+    )
 
 
 def test_forgetting_a_checkpoint_in_use_leaves_the_machine_alone(lab: Lab) -> None:
@@ -132,8 +147,10 @@ def test_two_labs_side_by_side(lab: Lab) -> None:
     vm = other.up()
     vm.run("touch /srv/other", as_user="root")
     assert not lab.host.run("test -e /srv/other", check=False).ok
-    assert vm.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout != lab.host.run(
-        "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+    assert (
+        vm.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+        != lab.host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+    )
 
 
 def test_a_machine_that_dies_under_a_command_is_noticed_at_once(home: Path) -> None:
@@ -154,8 +171,12 @@ def test_a_machine_that_dies_under_a_command_is_noticed_at_once(home: Path) -> N
 def test_killed_while_coming_up_leaves_nothing_after_down(home: Path, after: float) -> None:
     """Whenever the command is killed, `down` finds what it left."""
     killed = Lab("killed", "container")
-    process = subprocess.Popen([sys.executable, "-m", "lab", "--lab", "killed", "--provider", "container", "up"],
-                               cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lab", "--lab", "killed", "--provider", "container", "up"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 20
     while not (killed.folder / "lab.json").exists() and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -11,18 +11,33 @@ from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import transient_settings
 
 ROOT = Path(__file__).resolve().parent.parent
-DETECTORS = ("PrivateKeyDetector", "AWSKeyDetector", "GitHubTokenDetector", "BasicAuthDetector", "JwtTokenDetector",
-             "SlackDetector", "NpmDetector", "PypiTokenDetector")
+DETECTORS = (
+    "PrivateKeyDetector",
+    "AWSKeyDetector",
+    "GitHubTokenDetector",
+    "BasicAuthDetector",
+    "JwtTokenDetector",
+    "SlackDetector",
+    "NpmDetector",
+    "PypiTokenDetector",
+)
 # Tests that need something that looks like a secret say so here.
 KNOWN = {"tests/test_secrets.py"}
 # An address of this host or a home folder in an output would tell where it was made.
-PRIVATE = re.compile(r"/home/(?!lab\b)\w+/|/root/\.|\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.\d+\.\d+")
+PRIVATE = re.compile(
+    r"/home/(?!lab\b)\w+/|/root/\.|\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.\d+\.\d+"
+)
 
 
 def tracked(*patterns: str) -> list[Path]:
     """Files that git knows or would take, that still exist."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
-                            cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
     return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
 
 
@@ -34,7 +49,11 @@ def secrets_in(path: Path) -> list[str]:
 
 def test_no_secret_in_any_file() -> None:
     """Keys, tokens and passwords stay on the machines."""
-    paths = [p for p in tracked() if str(p.relative_to(ROOT)) not in KNOWN and p.suffix not in {".woff2", ".png"}]
+    paths = [
+        p
+        for p in tracked()
+        if str(p.relative_to(ROOT)) not in KNOWN and p.suffix not in {".woff2", ".png"}
+    ]
     assert len(paths) > 50
     assert [line for path in paths for line in secrets_in(path)] == []
 
@@ -45,9 +64,16 @@ def test_no_private_place_in_an_output(path: Path) -> None:
     assert PRIVATE.findall(path.read_text()) == []
 
 
-@pytest.mark.parametrize("secret", [
-    "-----BEGIN PRIVATE KEY-----", "-----BEGIN OPENSSH PRIVATE KEY-----", "AKIAIOSFODNN7EXAMPLE",
-    "ghp_" + "a1B2" * 9, "https://user:hunter2pass@host.example/"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_" + "a1B2" * 9,
+        "https://user:hunter2pass@host.example/",
+    ],
+)
 def test_the_scan_finds_what_it_should(tmp_path: Path, secret: str) -> None:
     """A scan that cannot fail proves nothing."""
     page = tmp_path / "page.ipynb"

@@ -28,7 +28,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / "imapd.conf").write_text(CONF)
     (folder / "cyrus.conf").write_text("START {}\n")
-    monkeypatch.setattr("lab.show.ROOT", tmp_path)
+    monkeypatch.setattr("lab.config.ROOT", tmp_path)
     return folder
 
 

@@ -55,8 +55,11 @@ def against_script(lab: Lab, progress: Progress) -> dict[str, float]:
         times["drift"].append(_timed(lambda: _drift(lab)))
         times["script"].append(_timed(lambda: replay(lab, steps)))
     figures = {f"{name}_s": median(values) for name, values in times.items()}
-    return {**figures, "commands": float(sum(bool(s.command) for s in steps)),
-            "ratio": figures["drift_s"] / figures["script_s"]}
+    return {
+        **figures,
+        "commands": float(sum(bool(s.command) for s in steps)),
+        "ratio": figures["drift_s"] / figures["script_s"],
+    }
 
 
 def record(lab: Lab) -> list[Step]:
@@ -91,14 +94,37 @@ def replay(lab: Lab, steps: list[Step]) -> None:
 
 def _ssh(lab: Lab, script: str) -> None:
     command = [sys.executable, "-m", "lab", "--lab", lab.name, "ssh", "bash -s"]
-    subprocess.run(command, input=script.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   cwd=ROOT, check=False, timeout=600)
+    subprocess.run(
+        command,
+        input=script.encode(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        check=False,
+        timeout=600,
+    )
 
 
 def _drift(lab: Lab) -> None:
-    command = [sys.executable, "-m", "lab", "--lab", lab.name, "drift", "--force", "--out",
-               str(state_dir() / "bench-drift")]
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, check=True, timeout=600)
+    command = [
+        sys.executable,
+        "-m",
+        "lab",
+        "--lab",
+        lab.name,
+        "drift",
+        "--force",
+        "--out",
+        str(state_dir() / "bench-drift"),
+    ]
+    subprocess.run(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        check=True,
+        timeout=600,
+    )
 
 
 def _timed(action: Callable[[], object]) -> float:
@@ -109,9 +135,10 @@ def _timed(action: Callable[[], object]) -> float:
 
 def _interpreter(lab: Lab) -> Callable[[str, bool], None]:
     """An IPython of its own, in which a cell runs as in a notebook, printing nothing."""
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core import interactiveshell
 
-    shell: Any = InteractiveShell()
+    make: Any = interactiveshell.InteractiveShell
+    shell = make()
 
     def vm(line: str, cell: str) -> None:
         user = Options().parse_args(shlex.split(line)).as_user
@@ -137,7 +164,11 @@ def _recording(steps: list[Step]) -> Iterator[None]:
 
     def noted_start(self: Running, shell: str | None = None, **how: bool) -> Running:
         text = shell or self.command
-        command = f"sudo -n -H -u {self.user} -- {shell or 'bash -c ' + quote(text)}" if self.user else text
+        command = (
+            f"sudo -n -H -u {self.user} -- {shell or 'bash -c ' + quote(text)}"
+            if self.user
+            else text
+        )
         steps.append(Step(command))
         by_command[id(self)] = steps[-1]
         return start(self, shell, **how)
@@ -157,6 +188,10 @@ def _recording(steps: list[Step]) -> Iterator[None]:
 
         return call
 
-    with patch.multiple(Running, start=noted_start, feed=noted(feed), send=noted(send)), \
-            patch.multiple(Lab, save=noted_action("save", save), restore=noted_action("restore", restore)):
+    with (
+        patch.multiple(Running, start=noted_start, feed=noted(feed), send=noted(send)),
+        patch.multiple(
+            Lab, save=noted_action("save", save), restore=noted_action("restore", restore)
+        ),
+    ):
         yield

@@ -49,7 +49,9 @@ class Chapter:
 @cache
 def chapters() -> tuple[Chapter, ...]:
     """All chapters in their order."""
-    return tuple(Chapter(path.stem, path) for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")))
+    return tuple(
+        Chapter(path.stem, path) for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    )
 
 
 def chapter(word: str) -> Chapter:
@@ -58,7 +60,9 @@ def chapter(word: str) -> Chapter:
         found = [c for c in chapters() if c.number == int(word)]
     else:
         stem = Path(word).stem
-        found = [c for c in chapters() if c.name == stem] or [c for c in chapters() if stem in c.name]
+        found = [c for c in chapters() if c.name == stem] or [
+            c for c in chapters() if stem in c.name
+        ]
     if len(found) != 1:
         raise UnknownName("chapter", word, [c.name for c in chapters()])
     return found[0]

@@ -1,8 +1,8 @@
-"""Make a Vagrant box of the machine's file tree: a disk, a kernel, and what Vagrant must know of them.
+"""Make a Vagrant box of the machine's file tree: a disk, a kernel, and what Vagrant must know.
 
-No loop device, no boot loader, no ready-made box and no root: `mke2fs -d` fills a file system from a folder, and
-QEMU starts the kernel itself. An ordinary user unpacks the tree in a user namespace, so that its owners are right.
-The box carries no key of any kind.
+No loop device, no boot loader, no ready-made box and no root: `mke2fs -d` fills a file system from
+a folder, and QEMU starts the kernel itself. An ordinary user unpacks the tree in a user namespace,
+so that its owners are right. The box carries no key of any kind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ LIMIT = 900.0
 TOOLS = {"mke2fs": "e2fsprogs", "qemu-img": "qemu-utils", "tar": "tar"}
 SHIPPED = Path(__file__).with_name("Vagrantfile.box")
 
-# Run by sh; $1 is the work folder, $2 the tree's tar file. The kernel must be readable to whoever starts QEMU.
+# Run by sh; $1 is the work folder, $2 the tree's tar file. Who starts QEMU must be able to read the
+# kernel.
 FILL = f"""\
 mkdir "$1/tree" && cd "$1"
 tar -xf "$2" -C tree --numeric-owner --exclude='./dev/*'
@@ -42,7 +43,7 @@ rm -rf tree
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box on this disk: `metadata` is what `vagrant box add` takes, `version` what a Vagrantfile pins."""
+    """A box on this disk; `vagrant box add` takes `metadata`, a Vagrantfile pins `version`."""
 
     metadata: Path
     version: str
@@ -60,7 +61,7 @@ def ensure(progress: Progress) -> Box:
 
 
 def version() -> str:
-    """Number of this box: Vagrant wants dotted numbers, so the hash of all inputs is written as one."""
+    """Number of this box: a hash of all inputs, written as the dotted numbers Vagrant wants."""
     digest = hashlib.sha256(image.recipe_hash().encode())
     for path in (Path(__file__), SHIPPED):
         digest.update(path.read_bytes())
@@ -114,7 +115,7 @@ def _pack(work: Path) -> None:
 
 
 def _publish(work: Path, out_dir: Path, box_version: str) -> Path:
-    """Put box and description in place; the description last, since its presence says that both are whole."""
+    """Put box and description in place; the description last: it says that both are whole."""
     metadata, box = out_dir / "lab.json", out_dir / "lab.box"
     metadata.unlink(missing_ok=True)
     (work / "lab.box").rename(box)
@@ -154,7 +155,7 @@ def _as_owner() -> list[str]:
 
 
 def _run(command: list[str]) -> None:
-    """Run one step; it ends with us, even if we are killed. Raises `ImageBuildFailed` with its last lines."""
+    """Run one step, which ends with us even if we are killed; raise `ImageBuildFailed`."""
     env = dict(os.environ, PATH=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", LC_ALL="C.UTF-8")
     try:
         done = subprocess.run(

@@ -95,8 +95,10 @@ def _build(tar: Path, progress: Progress) -> None:
     log = _mmdebstrap(work / "root.tar", progress)
     if not (work / "root.tar").exists():
         shutil.rmtree(work, ignore_errors=True)
-        raise ImageBuildFailed("mmdebstrap failed:\n" + "\n".join(log[-12:]),
-                               "see the lines above: usually no room on the disk, or no way to the Debian packages")
+        raise ImageBuildFailed(
+            "mmdebstrap failed:\n" + "\n".join(log[-12:]),
+            "see the lines above: usually no room on the disk, or no way to the Debian packages",
+        )
     tar.parent.mkdir(exist_ok=True)
     (work / "root.tar").rename(tar)
     (tar.parent / "build.log").write_text("\n".join(log) + "\n")
@@ -109,8 +111,11 @@ def _mmdebstrap(target: Path, progress: Progress) -> list[str]:
     names = ",".join([*KERNEL, *packages()])
     options = {
         "--aptopt": ['APT::Install-Recommends "false"', 'Acquire::Languages "none"'],
-        "--dpkgopt": ["path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*",
-                      "path-include=/usr/share/doc/*/copyright"],
+        "--dpkgopt": [
+            "path-exclude=/usr/share/locale/*",
+            "path-exclude=/usr/share/doc/*",
+            "path-include=/usr/share/doc/*/copyright",
+        ],
         "--essential-hook": [INITRAMFS],
         "--customize-hook": [
             'mkdir "$1/tmp/recipe"',
@@ -120,14 +125,29 @@ def _mmdebstrap(target: Path, progress: Progress) -> list[str]:
     }
     mode = "root" if os.geteuid() == 0 else "unshare"
     # The build ends with us, even if we are killed: setpriv asks the kernel for that.
-    command = ["setpriv", "--pdeathsig", "TERM", "mmdebstrap", f"--mode={mode}", "--variant=minbase",
-               f"--include={names}",
-               *(f"{option}={value}" for option, values in options.items() for value in values),
-               SUITE, str(part)]
+    command = [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        "mmdebstrap",
+        f"--mode={mode}",
+        "--variant=minbase",
+        f"--include={names}",
+        *(f"{option}={value}" for option, values in options.items() for value in values),
+        SUITE,
+        str(part),
+    ]
     log: list[str] = []
     env = dict(os.environ, TMPDIR=str(part.parent), LC_ALL="C.UTF-8")
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", env=env) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=env,
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             log.append(line.rstrip())
@@ -143,7 +163,10 @@ def _sweep() -> None:
     for left in cache_dir().glob("build-*"):
         shutil.rmtree(left, ignore_errors=True)
         if left.exists():  # made by mmdebstrap as another user of this one's range
-            subprocess.run(["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", str(left)], check=False)
+            subprocess.run(
+                ["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", str(left)],
+                check=False,
+            )
 
 
 def _drop_old() -> None:

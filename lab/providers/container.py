@@ -39,7 +39,9 @@ class ContainerProvider:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.container = f"meta1-lab-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-{folder.name}"
+        self.container = (
+            f"meta1-lab-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-{folder.name}"
+        )
         self.states = f"localhost/{self.container.lower()}"
 
     # -- the contract ------------------------------------------------------------------------------------------
@@ -64,7 +66,9 @@ class ContainerProvider:
             return
         podman("rm", "--force", "--time", "0", "--ignore", self.container)
         # By label, since a checkpoint that was replaced or forgotten while in use has no name any more.
-        images = podman("images", "--quiet", "--no-trunc", "--filter", f"label={LABEL}={self.container}").split()
+        images = podman(
+            "images", "--quiet", "--no-trunc", "--filter", f"label={LABEL}={self.container}"
+        ).split()
         if images:
             podman("rmi", "--force", *dict.fromkeys(images), check=False)
         shutil.rmtree(self.folder / "run", ignore_errors=True)
@@ -73,7 +77,14 @@ class ContainerProvider:
         """Ask podman for the container's state."""
         if not shutil.which("podman"):
             return Status("absent", self.name, "podman is not installed")
-        shown = podman("container", "inspect", "--format", "{{.State.Status}} {{.ImageName}}", self.container, check=False)
+        shown = podman(
+            "container",
+            "inspect",
+            "--format",
+            "{{.State.Status}} {{.ImageName}}",
+            self.container,
+            check=False,
+        )
         word, _, source = shown.strip().partition(" ")
         if word == "running":
             return Status("running", self.name, source)
@@ -104,8 +115,15 @@ class ContainerProvider:
         if self.status().state != "running":
             raise NotUp("only a running lab can be saved", "lab up")
         podman("exec", self.container, "sync", "--file-system", "/")
-        podman("commit", "--quiet", "--pause", "--change", f"LABEL {LABEL}={self.container}", self.container,
-               f"{self.states}:{name}")
+        podman(
+            "commit",
+            "--quiet",
+            "--pause",
+            "--change",
+            f"LABEL {LABEL}={self.container}",
+            self.container,
+            f"{self.states}:{name}",
+        )
 
     def restore(self, name: str) -> None:
         """Start anew from a checkpoint: the services that are enabled come up as after a boot."""
@@ -116,10 +134,17 @@ class ContainerProvider:
 
     def names(self) -> list[str]:
         """Tags of this lab's repository."""
-        shown = podman("images", "--filter", f"reference={self.states}", "--format", "json", check=False)
+        shown = podman(
+            "images", "--filter", f"reference={self.states}", "--format", "json", check=False
+        )
         images = sorted(json.loads(shown or "[]"), key=lambda i: i["Created"])
         prefix = f"{self.states}:"
-        return [tag.removeprefix(prefix) for i in images for tag in i.get("Names") or () if tag.startswith(prefix)]
+        return [
+            tag.removeprefix(prefix)
+            for i in images
+            for tag in i.get("Names") or ()
+            if tag.startswith(prefix)
+        ]
 
     def forget(self, name: str) -> None:
         """Drop one checkpoint; if the machine was started from it, only its name."""
@@ -131,14 +156,30 @@ class ContainerProvider:
     def doctor(cls) -> list[Finding]:
         """podman, an OCI runtime for this host's cgroups, mmdebstrap; and whether root is needed."""
         apt = "sudo apt-get install --no-install-recommends {}"
-        findings = [Finding(bool(shutil.which(tool)), f"{tool}: {why}", apt.format(tool)) for tool, why in (
-            ("podman", "runs the container"), ("mmdebstrap", "builds the machine image"))]
+        findings = [
+            Finding(bool(shutil.which(tool)), f"{tool}: {why}", apt.format(tool))
+            for tool, why in (
+                ("podman", "runs the container"),
+                ("mmdebstrap", "builds the machine image"),
+            )
+        ]
         if not cgroup_v2():
-            findings.append(Finding(bool(shutil.which("runc")), "runc: crun does not run on this host's cgroup v1",
-                                    apt.format("runc")))
+            findings.append(
+                Finding(
+                    bool(shutil.which("runc")),
+                    "runc: crun does not run on this host's cgroup v1",
+                    apt.format("runc"),
+                )
+            )
         if os.geteuid() and not rootless():
-            findings.append(Finding(_sudo_works(), "root for podman: rootless needs cgroup v2 and a line for "
-                                    f"{getpass.getuser()} in /etc/subuid", "sudo -v"))
+            findings.append(
+                Finding(
+                    _sudo_works(),
+                    "root for podman: rootless needs cgroup v2 and a line for "
+                    f"{getpass.getuser()} in /etc/subuid",
+                    "sudo -v",
+                )
+            )
         return findings
 
     @classmethod
@@ -152,16 +193,29 @@ class ContainerProvider:
         progress("starting the container")
         keys, run = self.folder / "keys", self.folder / "run"
         for path in (keys, run):
-            path.mkdir(mode=0o755, exist_ok=True)  # reachable only by the owner of the folder above, mode 0700
+            path.mkdir(
+                mode=0o755, exist_ok=True
+            )  # reachable only by the owner of the folder above, mode 0700
         shutil.copy(self.folder / "key.pub", keys / "authorized_key")
         shutil.copy(self.folder / "host_key", keys / "host_key")
         with contextlib.suppress(FileNotFoundError):
             (run / "ssh.sock").unlink()
         podman("rm", "--force", "--time", "0", "--ignore", self.container)
-        podman("run", "--detach", "--name", self.container, "--systemd=always", "--network=none", "--no-hosts",
-               f"--hostname={MACHINE}",
-               *(f"--ulimit={name}={_limit(*limit)}" for name, limit in LIMITS.items()),
-               f"--volume={keys}:/lab/keys:ro", f"--volume={run}:/lab/run", source, "/sbin/init")
+        podman(
+            "run",
+            "--detach",
+            "--name",
+            self.container,
+            "--systemd=always",
+            "--network=none",
+            "--no-hosts",
+            f"--hostname={MACHINE}",
+            *(f"--ulimit={name}={_limit(*limit)}" for name, limit in LIMITS.items()),
+            f"--volume={keys}:/lab/keys:ro",
+            f"--volume={run}:/lab/run",
+            source,
+            "/sbin/init",
+        )
 
     def _await_sshd(self) -> None:
         """Wait until sshd sends its banner, at most `BOOT_SECONDS`."""
@@ -172,10 +226,15 @@ class ContainerProvider:
                 if stream.recv(4) == b"SSH-":
                     return
             if self.status().state != "running":
-                raise LabError("the container ended while it was booting:\n" + self._last_words(), "lab down; lab up")
+                raise LabError(
+                    "the container ended while it was booting:\n" + self._last_words(),
+                    "lab down; lab up",
+                )
             if time.monotonic() > deadline:
-                raise LabError(f"sshd did not answer within {BOOT_SECONDS:.0f} s:\n" + self._last_words(),
-                               "lab down; lab up")
+                raise LabError(
+                    f"sshd did not answer within {BOOT_SECONDS:.0f} s:\n" + self._last_words(),
+                    "lab down; lab up",
+                )
             time.sleep(0.02)
 
     def _last_words(self) -> str:
@@ -199,12 +258,23 @@ def podman(*arguments: str, check: bool = True, timeout: float = 120) -> str:
     """Run podman and return what it printed; a failure raises `LabError` with its own words."""
     command = [*_engine(), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout,
-                              stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"podman {arguments[0]} did not end within {timeout:.0f} s", "lab doctor") from error
+        raise LabError(
+            f"podman {arguments[0]} did not end within {timeout:.0f} s", "lab doctor"
+        ) from error
     if done.returncode and check:
-        raise LabError(f"podman {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}", "lab doctor")
+        raise LabError(
+            f"podman {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}", "lab doctor"
+        )
     return done.stdout if not done.returncode else ""
 
 
@@ -212,7 +282,9 @@ def require_podman() -> None:
     """Raise `NoProvider` with every missing thing and the command that mends it."""
     lacking = [f for f in ContainerProvider.doctor() if not f.ok]
     if lacking:
-        raise NoProvider("the container provider lacks " + "; ".join(f.what for f in lacking), lacking[0].mend)
+        raise NoProvider(
+            "the container provider lacks " + "; ".join(f.what for f in lacking), lacking[0].mend
+        )
 
 
 @cache
@@ -239,16 +311,26 @@ def rootless() -> bool:
         return False
     with contextlib.suppress(OSError):
         users = [line.split(":")[0] for line in Path("/etc/subuid").read_text().splitlines()]
-        return bool({getpass.getuser(), str(os.getuid())} & set(users)) and bool(shutil.which("newuidmap"))
+        return bool({getpass.getuser(), str(os.getuid())} & set(users)) and bool(
+            shutil.which("newuidmap")
+        )
     return False
 
 
 def _sudo_works() -> bool:
-    return bool(shutil.which("sudo")) and subprocess.run(
-        ["sudo", "--non-interactive", "true"], capture_output=True, check=False).returncode == 0
+    return (
+        bool(shutil.which("sudo"))
+        and subprocess.run(
+            ["sudo", "--non-interactive", "true"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def _limit(kind: int, most: int) -> str:
     """Our own soft and hard limit, or `most` where we have more or none."""
-    soft, hard = (most if value == resource.RLIM_INFINITY else min(value, most) for value in resource.getrlimit(kind))
+    soft, hard = (
+        most if value == resource.RLIM_INFINITY else min(value, most)
+        for value in resource.getrlimit(kind)
+    )
     return f"{soft}:{hard}"

@@ -86,9 +86,10 @@ def test_picture_takes_its_paint_from_the_page() -> None:
         '<text font-family="Times" font-size="14.00">a</text></g></svg>'
     )
     assert pictures.inline(dot, 'a "b"') == (
+        '<div class="picture" tabindex="0">'
         '<svg role="img" aria-label="a &quot;b&quot;" style="--width:4.00em" viewBox="0 0 48 20">'
         '<g class="node"><path fill="none" stroke="currentColor"/>'
-        '<text fill="currentColor">a</text></g></svg>'
+        '<text fill="currentColor" font-size="14.00">a</text></g></svg></div>'
     )
 
 
@@ -154,6 +155,7 @@ def test_outputs_show_as_what_they_are(page: str) -> None:
     assert page.count("output stderr") == 1
     assert "tag_raises-exception" in page
     assert 'alt="two bars"' in page
+    assert '<svg role="img" aria-label="chain" style="--width:7.50em"' in page
     assert '<span class=" -Color -Color-Green">colour 32</span>' in page
 
 

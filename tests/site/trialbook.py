@@ -55,6 +55,13 @@ SVG = """\
 <rect y="22" width="110" height="16" fill="#95400f"/></svg>
 """
 
+GRAPH = """\
+<svg width="90pt" height="40pt" viewBox="0 0 90 40" xmlns="http://www.w3.org/2000/svg">
+<g id="graph0" class="graph"><title>chain</title><g id="node1" class="node"><title>a</title>
+<polygon fill="#ffffff" stroke="#767676" points="80,-10 10,-10 10,-30 80,-30 80,-10"/>
+<text text-anchor="middle" x="45" y="-16" font-size="12.00">authority</text></g></g></svg>
+"""
+
 TABLE = """\
 | mailbox | messages |
 | --- | --- |
@@ -161,6 +168,7 @@ CELLS = (
     code("vm.run('x')", display("text/plain", "Result(code=0)")),
     code("print(colours)", stream(COLOURS + WIDE + "\n" + LONG)),
     code("display(picture)", display("image/svg+xml", SVG)),
+    code("display(graph)", display("image/svg+xml", GRAPH)),
     code("display(table)", display("text/markdown", TABLE)),
     code("hidden = 1", tags=("hide-input",)),
 )

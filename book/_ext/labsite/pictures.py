@@ -27,7 +27,13 @@ WORDS = (
 
 DOT_ARGS = ["-Gbgcolor=transparent", "-Gfontname=Helvetica", "-Nfontname=Helvetica"]
 DOT_ARGS += ["-Efontname=Helvetica", "-Nshape=box", "-Nstyle=rounded", "-Nfontsize=13"]
-DOT_ARGS += ["-Efontsize=11.5", "-Nheight=0.42", "-Nmargin=0.16,0.07", "-Earrowsize=0.7"]
+DOT_ARGS += [
+    "-Efontsize=11.5",
+    "-Gfontsize=11.5",
+    "-Nheight=0.42",
+    "-Nmargin=0.16,0.07",
+    "-Earrowsize=0.7",
+]
 
 # What dot writes and what the page needs: paint that follows the theme, no ids (two pictures on a
 # page would share them), no titles (a browser would show "a->b" as a tooltip).
@@ -36,7 +42,7 @@ REWRITES = (
     (re.compile(r"<!--.*?-->\n?", re.DOTALL), ""),
     (re.compile(r"<title>.*?</title>\n?", re.DOTALL), ""),
     (re.compile(r' id="[^"]*"'), ""),
-    (re.compile(r' font-(family|size)="[^"]*"'), ""),
+    (re.compile(r' (font-family|role|aria-label)="[^"]*"'), ""),
     (re.compile(r'="(black|#000000)"'), '="currentColor"'),
     (re.compile(r"<text(?![^>]*fill=)"), '<text fill="currentColor"'),
 )
@@ -51,7 +57,9 @@ def inline(svg: str, label: str) -> str:
         raise ExtensionError("dot wrote an SVG without a width")
     size = f'style="--width:{int(width[1]) / 12:.2f}em"'
     svg = re.sub(r'width="\d+pt" height="\d+pt"', size, svg, count=1)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+    # It may be wider than a phone; a part that scrolls must be reachable by keyboard.
+    return f'<div class="picture" tabindex="0">{svg}</div>'
 
 
 def draw(self: HTML5Translator, node: graphviz.graphviz) -> None:
@@ -61,22 +69,22 @@ def draw(self: HTML5Translator, node: graphviz.graphviz) -> None:
     _, path = graphviz.render_dot(self, node["code"], node["options"], "svg")
     if path is None:
         raise ExtensionError("no `dot` program; install the Debian package graphviz")
-    svg = inline(Path(path).read_text(encoding="utf-8"), node["alt"])
-    # It may be wider than a phone; a part that scrolls must be reachable by keyboard.
-    self.body.append(f'<div class="picture" tabindex="0">{svg}</div>')
+    self.body.append(inline(Path(path).read_text(encoding="utf-8"), node["alt"]))
     raise nodes.SkipNode
 
 
-def name_outputs(app: Sphinx, doctree: nodes.document, _page: str) -> None:
-    """Give a picture that a notebook cell printed the words it has itself: a label or a title."""
-    for image in doctree.findall(nodes.image):
-        if "alt" in image or image["uri"].startswith("data:"):
-            continue
+def show_outputs(app: Sphinx, doctree: nodes.document, _page: str) -> None:
+    """Treat the pictures that notebook cells printed likewise: words for all, paint for dot's."""
+    for image in list(doctree.findall(nodes.image)):
         path = Path(app.srcdir, image["uri"])
+        if "alt" in image or not path.is_file():
+            continue
         svg = path.read_text("utf-8") if path.suffix == ".svg" else ""
         found = next(filter(None, (words.search(svg) for words in WORDS)), None)
         if found is None:
             logger.warning("a picture needs words: aria-label or title in its SVG", location=image)
+        elif 'class="graph"' in svg:
+            image.replace_self(nodes.raw("", inline(svg, unescape(found[1])), format="html"))
         else:
             image["alt"] = unescape(found[1])
 
@@ -91,4 +99,4 @@ def setup(app: Sphinx) -> None:
     app.setup_extension("sphinx.ext.graphviz")
     app.connect("config-inited", set_dot_arguments)
     app.add_node(graphviz.graphviz, override=True, html=(draw, None))
-    app.connect("doctree-resolved", name_outputs)
+    app.connect("doctree-resolved", show_outputs)

@@ -1,6 +1,7 @@
-"""Our box in Vagrant's collection and its disk in libvirt's pool: put there whole, and old ones taken out.
+"""Our box in Vagrant's collection and its disk in libvirt's pool: put there whole, old ones taken out.
 
-Vagrant copies a box's disk into the pool itself, but a copy that was cut off looks complete to it ever after.
+vagrant-libvirt copies a box's disk into the pool itself, but a copy that was cut off looks complete
+to it ever after.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ VOLUME = f"{NAME}_vagrant_box_image_{{}}_box.img"
 
 
 def add(box: Box, vagrant: Vagrant, env: dict[str, str], progress: Progress) -> None:
-    """Have this box in Vagrant's collection and its disk in the pool; then drop versions that no machine uses."""
+    """Have this box in Vagrant's collection and its disk in the pool; drop old unused versions."""
     with _alone(progress):
         _sweep(box.metadata)
         if not (disk := _disk(box.version)):
@@ -83,12 +84,12 @@ def _collection() -> Path:
 
 
 def _disk(version: str) -> Path | None:
-    """The box's disk in the collection; later Vagrants have a folder for the architecture in between."""
+    """The box's disk in the collection; later Vagrants put the architecture into its path."""
     return next(iter(sorted((_collection() / version).rglob("box.img"))), None)
 
 
 def _sweep(metadata: Path) -> None:
-    """Remove the half-copied box and the half-unpacked ones; we hold the lock, so nobody is at work on them."""
+    """Remove half-copied and half-unpacked boxes; we hold the lock: nobody is at work on them."""
     folder = _vagrant_home() / "tmp"
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
         url = json.loads(metadata.read_text())["versions"][0]["providers"][0]["url"]

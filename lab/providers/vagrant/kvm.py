@@ -12,22 +12,25 @@ from tempfile import TemporaryDirectory
 DEVICE = Path("/dev/kvm")
 QEMU = "qemu-system-x86_64"
 CODE = 0x2A
-# A machine's first instructions: mov al, CODE; mov dx, 0xf4; out dx, al; hlt. The write ends QEMU with exit code
-# 2 * CODE + 1. They lie at the start of a 64 KiB ROM, to which the reset vector at 0xfff0 jumps.
+# A machine's first instructions: mov al, CODE; mov dx, 0xf4; out dx, al; hlt. The write ends QEMU with
+# exit code 2 * CODE + 1. They lie at the start of a ROM, to which the reset vector at 0xfff0 jumps.
 PROGRAM = bytes((0xB0, CODE, 0xBA, 0xF4, 0x00, 0xEE, 0xF4))
 JUMP = bytes((0xE9, 0x0D, 0x00))
 PROBE_SECONDS = 5.0
 
 
 def works() -> bool:
-    """Can QEMU use the processor's own virtualisation here? $LAB_ACCEL (kvm or qemu) overrules the probe."""
+    """Can QEMU use the processor's virtualisation? $LAB_ACCEL (kvm or qemu) overrules the probe."""
     wanted = os.environ.get("LAB_ACCEL")
     return wanted == "kvm" if wanted else not why_not()
 
 
 @cache
 def why_not() -> str:
-    """Why hardware virtualisation cannot be used; empty if it can. Not kept on disk: rights change, and it is quick."""
+    """Why hardware virtualisation cannot be used; empty if it can.
+
+    Not kept on disk: rights change, and the probe takes a fifth of a second.
+    """
     flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
     if not {"vmx", "svm"} & set(flags):
         return "the processor shows neither vmx nor svm"

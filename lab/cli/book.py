@@ -1,0 +1,156 @@
+"""Commands that keep the book true: the drift check, what this host has, what things cost."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from lab.chapters import Chapter, chapter, chapters
+from lab.cli.base import as_json, emit, main, with_lab
+from lab.config import state_dir
+from lab.console import err, out, working
+from lab.lab import PROVIDERS, Lab, automatic
+from lab.session import Session, prove
+
+
+@main.command()
+@with_lab
+@click.argument("names", metavar="[CHAPTER]...", nargs=-1)
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Store what drifted; an output that says the same keeps its bytes.",
+)
+@click.option(
+    "--force", is_flag=True, help="Also run what has not changed since it was last found the same."
+)
+@click.option(
+    "--prove",
+    "prove_checks",
+    is_flag=True,
+    help="Instead: prove that each chapter's checks fail before it and pass after it.",
+)
+@click.option(
+    "--canonical",
+    is_flag=True,
+    help="Instead: bring the notebooks into their stored form; needs no lab.",
+)
+@click.option(
+    "--check",
+    "only_look",
+    is_flag=True,
+    help="With --canonical: change nothing, list what is wrong.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for reports.  [default: .lab/drift]",
+)
+@as_json
+def drift(
+    lab: Lab,
+    names: tuple[str, ...],
+    update: bool,
+    force: bool,
+    prove_checks: bool,
+    canonical: bool,
+    only_look: bool,
+    out: Path | None,
+    json_: bool,
+) -> None:
+    """Run the notebooks on the lab and compare what they print with what is stored.
+
+    Reports are written as junit.xml, report.json and summary.md. A notebook that was found the same, and of
+    which nothing has changed since, is not run again.
+    """
+    chosen = [chapter(name) for name in names] or list(chapters())
+    if canonical:
+        sys.exit(drift_form(chosen, only_look))
+    if prove_checks:
+        sys.exit(drift_proof(lab))
+    from lab.drift import report
+    from lab.drift.progress import shown
+    from lab.drift.run import run as check_all
+
+    os.environ["LAB_NAME"] = lab.name  # the notebooks' kernels ask it
+    with shown(err) as progress:
+        outcome = check_all(
+            [c.notebook for c in chapters()],
+            only=[c.name for c in chosen] if names else None,
+            lab=Session(lab, lambda step: err.print(escape(step))),
+            out=out or state_dir() / "drift" / lab.name,
+            update=update,
+            force=force,
+            progress=progress,
+        )
+    click.echo(report.as_json(outcome) if json_ else report.text(outcome))
+    sys.exit(outcome.exit_code)
+
+
+def drift_form(chosen: list[Chapter], only_look: bool) -> int:
+    """Bring notebooks into their stored form, or list what keeps them from it."""
+    from lab.drift.canonical import advice, canonicalise
+    from lab.drift.canonical import canonical as problems
+
+    found = []
+    for each in chosen:
+        if not only_look and canonicalise(each.notebook):
+            out.print(f"{each.name}: rewritten")
+        found += [
+            f"{each.name}: {line}" for line in [*problems(each.notebook), *advice(each.notebook)]
+        ]
+    for line in found:
+        out.print(escape(line))
+    return 1 if found else 0
+
+
+def drift_proof(lab: Lab) -> int:
+    """Prove the chapters' checks."""
+    with working(f"lab {lab.name}") as progress:
+        found = list(prove(lab, progress))
+    for each, what in found:
+        out.print(f"{each.name}: {escape(what)}")
+    count = sum(len(c.checks) for c in chapters())
+    out.print(
+        f"{len(found)} wrong among {count} checks of {len(chapters())} chapters, "
+        "each asked before its chapter, after it, and after a reset"
+    )
+    return 1 if found else 0
+
+
+@main.command()
+@as_json
+def doctor(json_: bool) -> None:
+    """What each provider needs on this host, what is missing, and the command that mends it."""
+    findings = {name: kind.doctor() for name, kind in PROVIDERS.items()}
+    if json_:
+        emit({name: [asdict(f) for f in found] for name, found in findings.items()})
+    else:
+        for name, found in findings.items():
+            out.print(f"[bold]{name}[/]")
+            for f in found:
+                out.print(
+                    f"  {'[green]ok  [/]' if f.ok else '[red]no  [/]'} {escape(f.what)}"
+                    + ("" if f.ok else f"\n       {escape(f.mend)}")
+                )
+    choice = automatic()
+    if not json_:
+        out.print(f"`lab up` would take: {choice}")
+
+
+@main.command()
+@with_lab
+@click.argument("what", type=click.Choice(["run", "providers", "drift"]))
+@as_json
+def bench(lab: Lab, what: str, json_: bool) -> None:
+    """Measure: a command's round trip, the providers' times, the drift check against a plain script."""
+    from lab.bench import BENCHES, table
+
+    with working("bench") as progress:
+        figures = BENCHES[what](lab, progress)
+    emit(figures) if json_ else out.print(table(figures))

@@ -1,0 +1,94 @@
+"""Commands for the chapters: is one done, what is missing, do it for me, take me there."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.markup import escape
+
+from lab.chapters import Chapter
+from lab.cli.base import as_json, chapter_argument, emit, main, with_lab
+from lab.console import out, seconds, working
+from lab.lab import FRESH, Lab
+from lab.session import Session, run_checks
+
+
+@main.command()
+@chapter_argument(required=False)
+@with_lab
+def reset(lab: Lab, chapter: Chapter | None) -> None:
+    """Back to the fresh machine, or to how CHAPTER found it."""
+    began = time.monotonic()
+    if chapter:
+        with working(f"chapter {chapter.name}") as progress:
+            Session(lab, progress).goto(chapter)
+    else:
+        lab.restore(FRESH)
+    out.print(
+        f"lab {lab.name} is as {'chapter ' + chapter.name + ' finds it' if chapter else 'it first came up'}"
+        f" ({seconds(time.monotonic() - began)})"
+    )
+
+
+@main.command()
+@chapter_argument()
+@as_json
+@with_lab
+def check(lab: Lab, chapter: Chapter, json_: bool) -> None:
+    """Is CHAPTER done? Every check of it, with what is not yet as it should be."""
+    found: list[dict[str, object]] = []
+    for each, failure in run_checks(lab.host, chapter):
+        found.append({"check": each.what, "ok": failure is None, "why": str(failure or "")})
+        if not json_:
+            mark = "[green]ok  [/]" if failure is None else "[red]no  [/]"
+            out.print(
+                f"{mark} {escape(each.what)}"
+                + (
+                    f"\n     expected {escape(failure.expected)}, found {escape(failure.found)}"
+                    if failure
+                    else ""
+                )
+            )
+    missing = sum(not f["ok"] for f in found)
+    if json_:
+        emit(found)
+    elif missing:
+        out.print(
+            f"{missing} of {len(found)} to do; `lab hint {chapter.number}` helps with the first"
+        )
+    sys.exit(1 if missing else 0)
+
+
+@main.command()
+@chapter_argument()
+@with_lab
+def hint(lab: Lab, chapter: Chapter) -> None:
+    """A nudge towards the first thing that CHAPTER still misses."""
+    for each, failure in run_checks(lab.host, chapter):
+        if failure:
+            out.print(f"{escape(each.what)}: {escape(each.hint)}")
+            return
+    out.print(f"nothing is missing in {chapter.name}")
+
+
+@main.command()
+@chapter_argument()
+@with_lab
+def solve(lab: Lab, chapter: Chapter) -> None:
+    """Do CHAPTER for you: run its notebook on the machine as it stands."""
+    with working(f"chapter {chapter.name}") as progress:
+        Session(lab, progress).solve(chapter)
+    out.print(f"{chapter.name} is done; `lab check {chapter.number}` looks at it")
+
+
+@main.command()
+@chapter_argument()
+@with_lab
+def goto(lab: Lab, chapter: Chapter) -> None:
+    """Be where CHAPTER begins, whatever was done before; makes the earlier chapters' state if need be."""
+    began = time.monotonic()
+    with working(f"lab {lab.name}") as progress:
+        lab.up(progress)
+        Session(lab, progress).goto(chapter)
+    out.print(f"ready for {chapter.name} ({seconds(time.monotonic() - began)})")
