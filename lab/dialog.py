@@ -69,12 +69,14 @@ class Dialog:
                 raise self._late(repr(pattern), timeout)
 
     def say(self, line: str, secret: bool = False, eol: str | None = None) -> Self:
-        """Send a line; a secret one is printed as asterisks."""
-        self._note("C", "********" if secret else line)
-        if self._pty:
-            self._said.append(line)
-        self._running.deadline = self._until(None)
-        self._running.send((line + (self._eol if eol is None else eol)).encode())
+        """Send a line, or several; a secret one is printed as asterisks."""
+        end = self._eol if eol is None else eol
+        for each in line.split("\n"):
+            self._note("C", "********" if secret else each)
+            if self._pty:
+                self._said.append(each)
+            self._running.deadline = self._until(None)
+            self._running.send((each + end).encode())
         return self
 
     def expect_eof(self, timeout: float | None = None) -> int:

@@ -87,7 +87,7 @@ def test_a_machine_that_freezes_is_noticed(
 ) -> None:
     """Its socket stays open, but it answers nothing any more."""
     monkeypatch.setattr(connection, "KEEP_ALIVE", 0.3)
-    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.4)
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 1.0)
     host = new_host()
     frozen = session(host)
     threading.Timer(0.2, os.kill, (frozen, signal.SIGSTOP)).start()

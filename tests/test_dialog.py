@@ -111,8 +111,9 @@ def test_prompts_and_secrets(host: Host, capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
-def test_half_a_line_is_no_prompt(host: Host) -> None:
+def test_half_a_line_is_no_prompt(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the rest of it comes soon."""
+    monkeypatch.setattr(dialog, "SETTLE", 1.0)
     with host.dialog("printf '250 he'; sleep 0.1; echo llo; sleep 5") as program:
         assert program.expect("^250 ") == "250 hello"
 
@@ -130,8 +131,8 @@ def test_silent_dialogs_print_nothing_but_keep_the_transcript(
 def test_what_is_not_said_in_time_is_told_with_the_transcript(host: Host) -> None:
     """And the program is ended."""
     with (
-        pytest.raises(CommandTimeout, match=r"no '\^220 ' within 0\.3 s: echo 554") as caught,
-        host.dialog("echo 554 no; printf more; sleep 32.5", timeout=0.3) as program,
+        pytest.raises(CommandTimeout, match=r"no '\^220 ' within 0\.8 s: echo 554") as caught,
+        host.dialog("echo 554 no; printf more; sleep 32.5", timeout=0.8) as program,
     ):
         program.expect("^220 ")
     assert caught.value.output == "S: 554 no\nmore"

@@ -293,9 +293,9 @@ def test_a_time_out_ends_the_command_and_its_children(host: Host, as_user: str |
     """What was printed until then is in the error."""
     seconds = "31.25" if as_user else "31.5"
     with pytest.raises(CommandTimeout) as caught:
-        host.run("echo begun; sleep %s & sleep %s", seconds, seconds, timeout=0.4, as_user=as_user)
+        host.run("echo begun; sleep %s & sleep %s", seconds, seconds, timeout=0.8, as_user=as_user)
     assert caught.value.output == "begun\n"
-    assert caught.value.seconds == 0.4
+    assert caught.value.seconds == 0.8
     host.wait_for("! pgrep -f %s", f"sleep {seconds[:-1]}[{seconds[-1]}]", timeout=3)
 
 
@@ -317,7 +317,7 @@ def test_a_time_out_while_input_is_not_read(host: Host) -> None:
 def test_a_background_process_that_holds_the_output_is_named(host: Host) -> None:
     """The usual reason why a command has ended and yet does not return."""
     with pytest.raises(CommandTimeout) as caught:
-        host.run("sleep 3 & echo started", timeout=0.3)
+        host.run("sleep 3 & echo started", timeout=0.8)
     assert "in the background" in caught.value.next_step
 
 

@@ -131,7 +131,8 @@ def _is_built(box: Box) -> bool:
         about = json.loads(box.metadata.read_text())
     except (FileNotFoundError, ValueError):
         return False
-    return bool(about["versions"][0]["version"] == box.version)
+    whole = box.metadata.with_name("lab.box").exists()
+    return whole and bool(about["versions"][0]["version"] == box.version)
 
 
 def _require(out_dir: Path) -> None:

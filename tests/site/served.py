@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -34,7 +35,7 @@ def build(tree: Path, output: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if done.returncode or "WARNING" in done.stdout + done.stderr:
         lines = (done.stdout + done.stderr).splitlines()
-        told = [line for line in lines if "WARNING" in line or "rror" in line]
+        told = [line for line in lines if re.search("WARNING|ERROR|rror:", line)]
         raise BuildFailed("\n".join(told or lines[-20:]))
     return output / "_build" / "html"
 

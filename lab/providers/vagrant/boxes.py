@@ -21,15 +21,7 @@ from lab.errors import LabError
 from lab.machine.box import NAME, SHIPPED, Box
 from lab.providers.base import Progress
 from lab.providers.vagrant.command import Vagrant
-from lab.providers.vagrant.libvirt import (
-    POOL,
-    add_volume,
-    backing_files,
-    home,
-    joining,
-    pool_folder,
-    virsh,
-)
+from lab.providers.vagrant.libvirt import add_volume, backing_files, drop_volume, home, joining
 
 RECIPE = SHIPPED.parent
 ADD_SECONDS = 600.0
@@ -43,14 +35,12 @@ def add(box: Box, vagrant: Vagrant, env: dict[str, str], progress: Progress) -> 
         _sweep(box.metadata)
         if not (disk := _disk(box.version)):
             progress("adding the box to Vagrant")
-            vagrant.run([*joining(), "vagrant", "box", "add", "--provider", "libvirt", str(box.metadata)],
-                        env, lambda _: None, ADD_SECONDS)  # fmt: skip
+            command = ["vagrant", "box", "add", "--provider", "libvirt", str(box.metadata)]
+            vagrant.run([*joining(), *command], env, lambda _: None, ADD_SECONDS)
             disk = _disk(box.version)
             _drop_old(box.version)
         if not disk:
-            raise LabError(
-                f"Vagrant has added the box {NAME}, but not under {_collection()}", "lab doctor"
-            )
+            raise LabError(f"`vagrant box add` left no disk in {_collection()}", "lab doctor")
         add_volume(disk, VOLUME.format(box.version))
 
 
@@ -106,5 +96,4 @@ def _drop_old(current: str) -> None:
         volume = VOLUME.format(folder.name)
         if folder.name != current and volume not in used:
             shutil.rmtree(folder, ignore_errors=True)
-            pool_folder().joinpath(volume).unlink(missing_ok=True)
-    virsh("pool-refresh", POOL)
+            drop_volume(volume)

@@ -17,6 +17,7 @@ CODE = 0x2A
 PROGRAM = bytes((0xB0, CODE, 0xBA, 0xF4, 0x00, 0xEE, 0xF4))
 JUMP = bytes((0xE9, 0x0D, 0x00))
 PROBE_SECONDS = 5.0
+NO_RIGHT = f"no right to use {DEVICE}"
 
 
 def works() -> bool:
@@ -37,22 +38,23 @@ def why_not() -> str:
     if not DEVICE.exists():
         return f"no {DEVICE}: the module kvm_intel or kvm_amd is not loaded"
     if not os.access(DEVICE, os.R_OK | os.W_OK):
-        return f"no right to use {DEVICE}"
+        return NO_RIGHT
     if not shutil.which(QEMU):
         return f"{QEMU} is not installed"
-    return "" if _runs_a_guest() else "a trial machine did not run: broken nested virtualisation"
+    return "" if runs_a_guest("kvm") else "a trial machine did not run: broken nested virtualisation"
 
 
-def _runs_a_guest() -> bool:
+def runs_a_guest(accelerator: str) -> bool:
+    """Does QEMU get through a machine's first instructions with this accelerator?"""
     rom = (PROGRAM.ljust(0xFFF0, b"\xf4") + JUMP).ljust(0x10000, b"\xf4")
     with TemporaryDirectory() as folder:
         image = Path(folder) / "probe.rom"
         image.write_bytes(rom)
-        command = [QEMU, "-accel", "kvm", "-m", "16", "-display", "none", "-nodefaults", "-no-reboot", "-bios",
-                   str(image), "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]  # fmt: skip
+        options = ["-m", "16", "-display", "none", "-nodefaults", "-no-reboot", "-bios", str(image)]
+        exit_port = ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
         try:
             done = subprocess.run(
-                command,
+                [QEMU, "-accel", accelerator, *options, *exit_port],
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=PROBE_SECONDS,

@@ -1,4 +1,4 @@
-"""What this host needs to run the machine with Vagrant, and the command that installs what it lacks."""
+"""What this host needs to run the machine with Vagrant, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.providers.base import Finding
 from lab.providers.vagrant import kvm
 
 APT = "sudo apt-get install --no-install-recommends {}"
-# program, what for, Debian package
+# Program, what for, Debian package.
 LIBVIRT = (
     ("virsh", "talks to libvirt", "libvirt-clients"),
     ("libvirtd", "starts and keeps virtual machines", "libvirt-daemon-system"),
@@ -24,12 +24,17 @@ BOX = (
     ("ssh", "is what `vagrant ssh` runs", "openssh-client"),
 )
 PLUGIN = "vagrant-libvirt"
-GEMS = ("/usr/share/rubygems-integration/*/gems", "/var/lib/gems/*/gems", "/usr/lib/ruby/gems/*/gems",
-        "~/.vagrant.d/gems/*/gems", "/opt/vagrant/embedded/gems/*/gems")  # fmt: skip
+GEMS = (
+    "/usr/share/rubygems-integration/*/gems",
+    "/var/lib/gems/*/gems",
+    "/opt/vagrant/embedded/gems/*/gems",
+    "~/.vagrant.d/gems/*/gems",
+)
+"""Where Debian and Vagrant itself install plug-ins; asking Vagrant takes more than a second."""
 
 
 def findings(public: bool) -> list[Finding]:
-    """Everything without which no machine comes up; a public box needs less, and VirtualBox will do."""
+    """All without which no machine comes up; for a public box VirtualBox will do, too."""
     found = [_program("vagrant", "makes the machine from its Vagrantfile", "vagrant")]
     if public and _which("VBoxManage"):
         return found
@@ -41,26 +46,22 @@ def findings(public: bool) -> list[Finding]:
 
 
 def acceleration() -> Finding:
-    """Whether the processor helps. Without it everything works too, about fifteen times slower: no fault."""
-    reason = kvm.why_not()
+    """Whether the processor helps; without it all works too, about fifteen times slower."""
     if kvm.works():
         return Finding(True, "KVM: the machine runs on the processor itself")
-    if "no right" in reason:
+    reason = kvm.why_not() or "LAB_ACCEL=qemu"
+    if kvm.NO_RIGHT in reason:
         return Finding(False, f"KVM: {reason}", "sudo adduser $USER kvm, then log in anew")
-    return Finding(
-        True, f"no KVM ({reason or 'LAB_ACCEL=qemu'}): the machine is emulated, slow but right"
-    )
+    return Finding(True, f"no KVM ({reason}): the machine is emulated, slow but right")
 
 
 def require(public: bool) -> None:
-    """Raise `NoProvider` that names all that is missing, with one command that installs it."""
+    """Raise `NoProvider` that names all that is missing, and one command that installs it."""
     lacking = [finding for finding in findings(public) if not finding.ok]
     if lacking:
         packages = " ".join(finding.mend.rsplit(maxsplit=1)[-1] for finding in lacking)
-        raise NoProvider(
-            "the vagrant provider lacks " + "; ".join(finding.what for finding in lacking),
-            APT.format(packages),
-        )
+        missing = "; ".join(finding.what for finding in lacking)
+        raise NoProvider(f"the vagrant provider lacks {missing}", APT.format(packages))
 
 
 def _program(name: str, why: str, package: str) -> Finding:
@@ -72,9 +73,5 @@ def _which(name: str) -> str | None:
 
 
 def _has_plugin() -> bool:
-    """Look where Debian and Vagrant install plug-ins: asking Vagrant takes more than a second."""
-    for pattern in GEMS:
-        path = Path(pattern).expanduser()
-        if any(path.parents[-1].glob(f"{path.relative_to(path.anchor)}/{PLUGIN}-[0-9]*")):
-            return True
-    return False
+    patterns = [Path(pattern).expanduser() / f"{PLUGIN}-[0-9]*" for pattern in GEMS]
+    return any(any(Path("/").glob(str(pattern.relative_to("/")))) for pattern in patterns)

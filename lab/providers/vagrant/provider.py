@@ -1,8 +1,9 @@
-"""The lab machine as a virtual machine that Vagrant makes: from our own box by libvirt's session, or from a public box.
+"""The lab machine as a virtual machine that Vagrant makes, from our own box or a public one.
 
-Our own box needs no root, no bridge and no hardware virtualisation; its one way in is a port on 127.0.0.1. With
-$LAB_BOX (or `box` in lab.toml) naming a public Debian 12 box, Vagrant chooses between libvirt with KVM and VirtualBox,
-and provisions. Either way the host key is this lab's own and known before the first connection.
+Our own box runs in libvirt's session: no root, no bridge, no hardware virtualisation; its one way in
+is a port on 127.0.0.1. With $LAB_BOX (or `box` in lab.toml) naming a public Debian 12 box, Vagrant
+chooses between libvirt with KVM and VirtualBox, and provisions. Either way the host key is this lab's
+own and known before the first connection.
 """
 
 from __future__ import annotations
@@ -24,22 +25,26 @@ from lab.keys import MACHINE, ensure_keys
 from lab.machine.box import Box, ensure
 from lab.providers.base import Endpoint, Finding, Progress, Status
 from lab.providers.vagrant import boxes, kvm, needs
-from lab.providers.vagrant.command import Vagrant
+from lab.providers.vagrant.command import AGAIN, TookTooLong, Vagrant
 from lab.providers.vagrant.libvirt import Domain, environment, joining
 from lab.providers.vagrant.public import VagrantSnapshots
 
-FOLDER = Path(boxes.RECIPE)
 UP_SECONDS = 900.0
 """For `vagrant up`, whose own wait for the machine to boot ends after 600."""
+HANG_SECONDS = 300.0
+"""After which it is tried once more: one emulated machine in sixty has been seen to hang."""
 PROVISION_SECONDS = 3600.0
-"""The same on a public box, which fetches and installs packages."""
+"""For a public box, on which packages are installed."""
 SSHD_SECONDS = 120.0
-RESTORED_SECONDS = 30.0
 PROGRAMS = (b"qemu", b"VBoxHeadless")
 
 
+def _quiet(_: str) -> None:
+    return
+
+
 class VagrantProvider:
-    """One virtual machine and its snapshots; its name is made from the lab's folder, so two never collide."""
+    """One virtual machine and its snapshots, named after the lab's folder: two never collide."""
 
     name = "vagrant"
 
@@ -50,9 +55,7 @@ class VagrantProvider:
         memory: int | None = None,
         cpus: int | None = None,
     ) -> None:
-        self.folder = Path(
-            os.path.abspath(folder)
-        )  # as Ruby writes it: the machine's name is made from it
+        self.folder = folder.absolute()
         self.dot = self.folder / "vagrant"
         self.public = public_box()
         self._box = box
@@ -61,24 +64,26 @@ class VagrantProvider:
         self.domain = Domain(f"meta1-{hashlib.sha256(bytes(self.dot)).hexdigest()[:8]}-lab")
         self._states = VagrantSnapshots(self._run) if self.public else self.domain
 
-    # -- the contract ---------------------------------------------------------------------------------------------
+    # -- the contract -----------------------------------------------------------------------------
 
     def up(self, progress: Progress) -> Endpoint:
-        """Make the machine from the box, or start the stopped one; nothing if it answers."""
+        """Make the machine from the box, or start the stopped one; nothing if it runs."""
         needs.require(bool(self.public))
         ensure_keys(self.folder)
         if self.status().state != "running":
             self.dot.mkdir(mode=0o700, exist_ok=True)
             self._vagrant.end()
-            if not self.public:
+            if self.public:
+                self._run(["up"], progress, PROVISION_SECONDS)
+                self._ask_address()
+            else:
                 self._prepare(progress)
-            self._run(["up"], progress, PROVISION_SECONDS if self.public else UP_SECONDS)
-            self._write_address()
-        self._await_sshd(SSHD_SECONDS)
+                self._boot(progress)
+        self._await_sshd()
         return self.endpoint()
 
     def down(self) -> None:
-        """Remove the machine, its disk and snapshots, and what an interrupted `up` left of them."""
+        """Remove the machine, its disk, its snapshots, and what an interrupted `up` left of them."""
         if not self.dot.exists():
             return
         self._vagrant.end()
@@ -91,15 +96,15 @@ class VagrantProvider:
         shutil.rmtree(self.dot, ignore_errors=True)
 
     def status(self) -> Status:
-        """Look for the machine's process: asking Vagrant would take a second, and libvirt's programs may be asleep."""
+        """Look for the machine's process: asking Vagrant takes a second, and libvirt may sleep."""
         identity = self._machine_id()
-        detail = self.public or f"127.0.0.1:{self._port()}"
         if not identity:
             return Status("absent", self.name)
-        return Status("running" if _process_of(identity) else "stopped", self.name, detail)
+        detail = self.public or f"127.0.0.1:{self._port()}"
+        return Status("running" if _runs(identity) else "stopped", self.name, detail)
 
     def endpoint(self) -> Endpoint:
-        """The machine's own name stands for the address, so the pinned key does not depend on a port."""
+        """The machine's own name stands for its address: the pinned key depends on no port."""
         if self.status().state != "running":
             raise NotUp(f"no machine runs for the lab in {self.folder}", "lab up")
         return Endpoint(MACHINE, 22, "lab", self.folder / "key", self.folder / "known_hosts")
@@ -110,10 +115,7 @@ class VagrantProvider:
         try:
             stream = socket.create_connection(self._address(), timeout=20)
         except OSError as error:
-            raise NotUp(
-                f"the machine of the lab in {self.folder} does not answer: {error}",
-                "lab down; lab up",
-            ) from error
+            raise NotUp(f"the machine of {self.folder} does not answer: {error}", AGAIN) from error
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
 
@@ -127,7 +129,7 @@ class VagrantProvider:
         if name not in (known := self.names()):
             raise UnknownName("checkpoint", name, known)
         self._states.revert(name)
-        self._await_sshd(RESTORED_SECONDS)
+        self._await_sshd()
         self.set_clock()
 
     def names(self) -> list[str]:
@@ -140,7 +142,7 @@ class VagrantProvider:
 
     @classmethod
     def doctor(cls) -> list[Finding]:
-        """Vagrant, its libvirt plug-in, QEMU, what builds the box; and whether the processor helps."""
+        """Vagrant, its libvirt plug-in, QEMU, what builds the box; and whether the CPU helps."""
         return [*needs.findings(bool(public_box())), needs.acceleration()]
 
     @classmethod
@@ -153,54 +155,61 @@ class VagrantProvider:
         """Will the machine run on the processor itself, not by emulation?"""
         return kvm.works() or bool(public_box() and shutil.which("VBoxManage"))
 
-    # -- how --------------------------------------------------------------------------------------------------------
+    # -- how --------------------------------------------------------------------------------------
 
     def set_clock(self) -> None:
-        """Set the machine's clock to ours: a restored machine goes on from the time at which it was saved."""
+        """Give the machine our time: a restored one goes on from when it was saved."""
         host = Host(self.endpoint(), self.connect)
         try:
-            host.run("date --utc --set=@%s", f"{time.time():.3f}", as_user="root", timeout=60)
+            host.run("date --utc --set=@%s", f"{time.time():.3f}", as_user="root")
         finally:
             host.close()
 
     def _prepare(self, progress: Progress) -> None:
-        """Have the box in Vagrant and in libvirt, no remains of an earlier machine, and a free port."""
-        metadata = self.dot / "lab.json"
-        if not self._machine_id():
+        """Have the box in Vagrant and libvirt, no remains of an earlier machine, a free port."""
+        new = not self._machine_id()
+        if new:
             self.domain.remove()
             box = self._box(progress)
             # A machine keeps the box it was made from, whatever box the recipe makes later.
-            shutil.copyfile(box.metadata, metadata)
+            shutil.copyfile(box.metadata, self.dot / "lab.json")
             boxes.add(box, self._vagrant, self._environment(), progress)
         port = self._port()
         if not port or not _is_free(port):
             free = _free_port()
-            if port and self._machine_id():
+            if port and not new:
                 self.domain.change_port(port, free)
             (self.dot / "ssh-port").write_text(f"{free}\n")
 
+    def _boot(self, progress: Progress) -> None:
+        try:
+            self._run(["up"], progress, HANG_SECONDS)
+        except TookTooLong:
+            progress("the machine hangs while it boots: switching it off and on")
+            self.domain.end()
+            self._run(["up"], progress, UP_SECONDS)
+
     def _run(
-        self, arguments: list[str], progress: Progress = lambda _: None, limit: float = 300
+        self, arguments: list[str], progress: Progress = _quiet, limit: float = 300.0
     ) -> list[str]:
         command = [*(() if self.public else joining()), "vagrant", *arguments]
-        return self._vagrant.run(
-            command, self._environment(), progress, limit, all_lines=bool(self.public)
-        )
+        return self._vagrant.run(command, self._environment(), progress, limit)
 
     def _environment(self) -> dict[str, str]:
-        """What lab/machine/Vagrantfile reads, and what keeps Vagrant off the network and off the terminal."""
+        """What lab/machine/Vagrantfile reads, and what keeps Vagrant off network and terminal."""
         env = dict(os.environ) if self.public else environment()
         env |= {name: str(value) for name, value in self._size.items() if value}
-        env |= {"VAGRANT_CWD": str(FOLDER), "VAGRANT_DOTFILE_PATH": str(self.dot), "VAGRANT_NO_COLOR": "1",
-                "VAGRANT_CHECKPOINT_DISABLE": "1", "LAB_STATE": str(self.folder)}  # fmt: skip
-        if self.public:
-            return env | {"LAB_BOX": self.public}
-        return env | {"LAB_BOX": "local", "LAB_BOX_URL": str(self.dot / "lab.json"), "LAB_NET": "user",
-                      "LAB_SSH_PORT": str(self._port()), "LAB_ACCEL": "kvm" if kvm.works() else "qemu",
-                      "VAGRANT_DEFAULT_PROVIDER": "libvirt"}  # fmt: skip
+        env |= {"VAGRANT_CWD": str(boxes.RECIPE), "VAGRANT_DOTFILE_PATH": str(self.dot)}
+        env |= {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
+        env |= {"LAB_STATE": str(self.folder), "LAB_BOX": self.public or "local"}
+        if not self.public:
+            env |= {"LAB_BOX_URL": str(self.dot / "lab.json"), "LAB_NET": "user"}
+            env |= {"LAB_SSH_PORT": str(self._port()), "VAGRANT_DEFAULT_PROVIDER": "libvirt"}
+            env |= {"LAB_ACCEL": "kvm" if kvm.works() else "qemu"}
+        return env
 
     def _machine_id(self) -> str:
-        """Vagrant's name for the machine, also libvirt's and VirtualBox's; empty if there is none."""
+        """Vagrant's name for the machine, which is also the hypervisor's; empty without one."""
         for path in self.dot.glob("machines/lab/*/id"):
             with contextlib.suppress(FileNotFoundError):
                 return path.read_text().strip()
@@ -218,31 +227,26 @@ class VagrantProvider:
         host, port = json.loads((self.dot / "address.json").read_text())
         return str(host), int(port)
 
-    def _write_address(self) -> None:
-        """Ask Vagrant once where a public box is: every such question takes a second."""
-        if self.public:
-            rows = [line.split(maxsplit=1) for line in self._run(["ssh-config"])]
-            found = {row[0]: row[1] for row in rows if len(row) == 2}
-            (self.dot / "address.json").write_text(
-                json.dumps([found["HostName"], int(found["Port"])])
-            )
+    def _ask_address(self) -> None:
+        """Ask Vagrant once where the machine is, and keep the answer."""
+        rows = [line.split(maxsplit=1) for line in self._run(["ssh-config"])]
+        found = {row[0]: row[1] for row in rows if len(row) == 2}
+        address = [found["HostName"], int(found["Port"])]
+        (self.dot / "address.json").write_text(json.dumps(address))
 
-    def _await_sshd(self, limit: float) -> None:
-        """Wait until sshd greets. Ever more patient, since QEMU accepts connections that the machine does not."""
-        deadline, patience = time.monotonic() + limit, 0.5
+    def _await_sshd(self) -> None:
+        """Wait until sshd greets, ever more patient: QEMU accepts what the machine does not yet."""
+        deadline, patience = time.monotonic() + SSHD_SECONDS, 0.5
         while time.monotonic() < deadline:
+            if self.status().state != "running":
+                raise LabError(f"the machine ended; see {self._vagrant.log.parent}", AGAIN)
             with contextlib.suppress(NotUp, OSError), self.connect() as stream:
                 stream.settimeout(patience)
                 if stream.recv(4) == b"SSH-":
                     return
-            if self.status().state != "running":
-                raise LabError(
-                    "the machine ended while it was starting",
-                    f"see {self._vagrant.log}, then: lab down; lab up",
-                )
             patience = min(patience * 1.5, 10)
             time.sleep(0.05)
-        raise LabError(f"sshd did not answer within {limit:.0f} s", "lab down; lab up")
+        raise LabError(f"sshd did not answer within {SSHD_SECONDS:.0f} s", AGAIN)
 
 
 def public_box() -> str:
@@ -251,15 +255,14 @@ def public_box() -> str:
     return "" if name == "local" else name
 
 
-def _process_of(identity: str) -> int | None:
-    """The process that runs a machine: it has the machine's name as an argument."""
-    wanted = identity.encode()
+def _runs(identity: str) -> bool:
+    """Is there a process that runs this machine? It has the machine's name as an argument."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             program, *arguments = path.read_bytes().split(b"\0")
-            if wanted in arguments and any(name in program for name in PROGRAMS):
-                return int(path.parent.name)
-    return None
+            if identity.encode() in arguments and any(name in program for name in PROGRAMS):
+                return True
+    return False
 
 
 def _free_port() -> int:
