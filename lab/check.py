@@ -102,6 +102,19 @@ def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 10) -> N
     _hold(what, subject in subjects, repr(subject), found, MAIL_LOG)
 
 
+def says(vm: Host, what: str, command: str, expected: str, as_user: str | None = None) -> None:
+    """A command prints just this; for questions whose answer shows the effect of a step."""
+    found = str(vm.run(command, as_user=as_user, check=False))
+    _hold(what, found == expected, repr(expected), repr(found), command)
+
+
+def holds(vm: Host, what: str, command: str, as_user: str | None = None) -> None:
+    """A command that tests something, such as ``openssl verify``, finds it so."""
+    result = vm.run(command, as_user=as_user, check=False)
+    said = f"{result.stdout}{result.stderr}".strip()
+    _hold(what, result.ok, f"exit 0 of {command}", f"exit {result.code}: {said}", "")
+
+
 def equal(what: str, found: object, expected: object) -> None:
     """Two values are the same."""
     _hold(what, found == expected, repr(expected), repr(found), "")

@@ -82,6 +82,9 @@ def test_search_finds_a_word(browser: Browser, site_address: str) -> None:
         page.wait_for_selector("#search-results li a")
         links = page.locator("#search-results li a").evaluate_all("a => a.map(a => a.href)")
         assert any("how-mail-moves" in link for link in links)
+        page.wait_for_function("document.querySelectorAll('p.context').length > 2")
+        quotes = page.locator("p.context").all_inner_texts()
+        assert all(len(quote) > 5 and ".md" not in quote for quote in quotes)
 
 
 def test_pictures_follow_dark_mode(browser: Browser, site_address: str) -> None:
