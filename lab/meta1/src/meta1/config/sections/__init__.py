@@ -1,0 +1,1 @@
+"""The sections of meta1.conf, one file a module: the table of all options."""

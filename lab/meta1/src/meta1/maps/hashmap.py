@@ -1,0 +1,52 @@
+"""The map type `hash`: a Berkeley DB file that may be rebuilt while we run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from meta1 import maillog
+from meta1.maps.base import NOT_FOUND, Answer, MapFailure, Status
+from meta1.maps.berkeley import BadDatabase, HashFile, identity
+
+
+class HashMap:
+    """Keys are looked up in lower case, as createmap and makemap write them."""
+
+    def __init__(self, name: str, path: Path, *, optional: bool = False) -> None:
+        """Use this file; an optional one may be missing and then has nothing in it."""
+        self.name = name
+        self._path = path
+        self._optional = optional
+        self._file: HashFile | None = None
+        self._is_broken = False
+
+    async def lookup(self, key: str) -> Answer:
+        """Look a key up in the file as it is now."""
+        try:
+            file = self._current()
+            value = None if file is None else file.find(key.lower())
+        except BadDatabase as error:
+            self.close()
+            if not self._is_broken:
+                maillog.map_failed(self.name, error)
+            self._is_broken = True
+            raise MapFailure(f"map {self.name} cannot be read") from error
+        self._is_broken = False
+        return NOT_FOUND if value is None else Answer(Status.OK, value)
+
+    def _current(self) -> HashFile | None:
+        """The open file, opened anew if another one has taken its place."""
+        if self._optional and not self._path.exists():
+            self.close()
+            return None
+        if self._file is None or self._file.identity != identity(self._path):
+            self.close()
+            self._file = HashFile(self._path)
+            maillog.map_opened(self.name, file=self._path)
+        return self._file
+
+    def close(self) -> None:
+        """Close the file; the next lookup opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

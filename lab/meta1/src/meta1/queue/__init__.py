@@ -1,0 +1,1 @@
+"""The queue: pure decisions about envelopes, and the stores that keep them on disk."""
