@@ -29,7 +29,7 @@ site: setup-site  ## Build the site from the stored outputs, without a lab: _bui
 
 serve: setup-site  ## Serve the site on http://127.0.0.1:8000, building it again as pages change
 	@$(BIN)/jupyter-book config sphinx . > /dev/null
-	@$(BIN)/sphinx-autobuild --host 127.0.0.1 --port 8000 --ignore '*/.lab/*' --ignore '*/.venv/*' \
+	@PYTHONPATH=book/_ext $(BIN)/sphinx-autobuild --host 127.0.0.1 --port 8000 --ignore '*/.lab/*' --ignore '*/.venv/*' \
 	    --ignore '*/_build/*' --ignore '*/.git/*' . _build/serve
 
 test: setup-test  ## Every test: parts, notebooks in the container and on the Vagrant VM, the site in a browser

@@ -14,6 +14,7 @@ from typing import ClassVar
 from lab.config import lab_name, settings, state_dir
 from lab.errors import LabError, NoProvider, NotUp, UnknownName
 from lab.host import Host
+from lab.machine import image
 from lab.providers.base import Progress, Provider, Status
 from lab.providers.container import ContainerProvider
 from lab.providers.vagrant import VagrantProvider
@@ -89,6 +90,7 @@ class Lab:
             for name in [known] if known in PROVIDERS else PROVIDERS:
                 PROVIDERS[name](self.folder).down()
             shutil.rmtree(self.folder, ignore_errors=True)
+        image.sweep()
 
     def status(self) -> Status:
         """What the provider says, without a login."""

@@ -95,13 +95,15 @@ class Running:
 
     def send(self, data: bytes) -> None:
         """Give the command some input, more may follow."""
+        if self.channel.status_event.is_set():
+            raise self._gone()  # its channel stays open a moment longer, and would swallow this
         try:
             self.channel.settimeout(self._left())
             self.channel.sendall(data)
         except TimeoutError:
             raise self._late() from None
-        except OSError as error:
-            raise self._gone() from error
+        except OSError:
+            raise self._gone() from None
 
     # -- output ------------------------------------------------------------------------------------
 

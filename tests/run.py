@@ -11,7 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +29,7 @@ class Suite:
     proves: str
     commands: Sequence[Sequence[str]]
     minutes: float = 10
-    env: dict[str, str] = field(default_factory=dict)
+    folder: Path = ROOT
 
     @property
     def junit(self) -> Path:
@@ -43,58 +43,41 @@ def pytest(name: str, proves: str, *arguments: str, minutes: float = 10) -> Suit
     return Suite(name, proves, [["python", "-m", "pytest", "-q", report, *arguments]], minutes)
 
 
-def drift(name: str, proves: str, provider: str, minutes: float) -> Suite:
-    """All notebooks, from a fresh machine, whatever ran before."""
+def drift(name: str, proves: str, provider: str, *then: str, minutes: float = 10) -> Suite:
+    """All notebooks on a lab of their own, from a fresh machine; then another command on it."""
     lab = ["python", "-m", "lab", "--lab", f"test-{provider}", "--provider", provider]
-    return Suite(
-        name,
-        proves,
-        [
-            [*lab, "down"],
-            [*lab, "drift", "--force", "--out", str(LOGS / name)],
-            [*lab, "drift", "--prove"] if provider == "container" else [*lab, "status"],
-            [*lab, "down"],
-        ],
-        minutes,
-    )
+    check = [*lab, "drift", "--force", "--out", str(LOGS / name)]
+    after = [[*lab, *then]] if then else []
+    return Suite(name, proves, [[*lab, "down"], check, *after, [*lab, "down"]], minutes)
 
 
+META1 = ROOT / "lab" / "meta1"
+OWN_SUITES = ("--ignore=tests/site", "--ignore=tests/meta1")
+# fmt: off
 FAST = (
-    Suite(
-        "style",
-        "ruff finds nothing, in code and notebooks",
-        [["ruff", "check", "."], ["ruff", "format", "--check", "."]],
-    ),
+    Suite("style", "ruff finds nothing, in code and notebooks",
+          [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
     Suite("types", "mypy --strict finds nothing", [["mypy"]]),
+    Suite("meta1-style", "ruff and mypy find nothing in MeTA1",
+          [["ruff", "check", "."], ["mypy"]], folder=META1),
     Suite("spelling", "codespell finds nothing", [["codespell"]]),
-    Suite(
-        "canonical",
-        "notebooks are in the form git diffs well",
-        [["python", "-m", "lab", "drift", "--canonical", "--check"]],
-    ),
-    pytest(
-        "unit",
-        "each part alone, and SSH against a real sshd",
-        "tests",
-        "-m",
-        "not lab and not vm",
-        "--ignore=tests/site",
-    ),
+    Suite("canonical", "notebooks are in the form that git compares well",
+          [["python", "-m", "lab", "drift", "--canonical", "--check"]]),
+    pytest("unit", "each part alone, and SSH against a real sshd",
+           "tests", "-m", "not lab and not vm", *OWN_SUITES),
 )
 FULL = (
-    pytest(
-        "container",
-        "the container provider and the lab commands, for real",
-        "tests",
-        "-m",
-        "lab",
-        "--ignore=tests/site",
-    ),
-    drift("notebooks", "the notebooks print in the container what is committed", "container", 10),
-    pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", "--ignore=tests/site"),
-    drift("notebooks-vm", "they print the same on the Vagrant VM", "vagrant", 20),
+    pytest("container", "the container provider and the lab commands, for real",
+           "tests", "-m", "lab", *OWN_SUITES),
+    drift("notebooks", "they print in the container what is stored; their checks can fail",
+          "container", "drift", "--prove"),
+    pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", *OWN_SUITES, minutes=15),
+    drift("notebooks-vm", "they print the same on the Vagrant VM", "vagrant", minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site"),
+    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
+           minutes=15),
 )
+# fmt: on
 
 
 def main(which: str = "all") -> int:
@@ -135,11 +118,11 @@ def run(suite: Suite) -> tuple[int, int, int, float]:
 def one(command: Sequence[str], suite: Suite, out: int) -> int:
     """Run one command of a suite; 124 if it had to be ended."""
     argv = [str(BIN / command[0]), *command[1:]]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **suite.env}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         return subprocess.run(
             argv,
-            cwd=ROOT,
+            cwd=suite.folder,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -191,6 +191,34 @@ def test_killed_while_coming_up_leaves_nothing_after_down(home: Path, after: flo
     assert traces(killed) == []
 
 
+def test_killed_while_the_image_is_built_leaves_nothing_after_down(
+    home: Path, tmp_path: Path
+) -> None:
+    """Neither a half-made tree in the cache nor a process that goes on with it."""
+    env = {**os.environ, "LAB_CACHE": str(tmp_path)}
+    command = [sys.executable, "-m", "lab", "--lab", "early", "--provider", "container"]
+    process = subprocess.Popen(
+        [*command, "up"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if "downloading packages" in line:
+            break
+    process.kill()
+    process.wait()
+    subprocess.run([*command, "down"], cwd=ROOT, env=env, check=True, timeout=60)
+    assert list(tmp_path.glob("build-*")) == []
+    mark = f"TMPDIR={tmp_path}".encode()
+    assert [p for p in Path("/proc").glob("[0-9]*/environ") if mark in _content(p)] == []
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it has ended meanwhile
+
+
 def test_down_is_complete_and_may_be_repeated(home: Path) -> None:
     """Container, images and folder are gone; a lab that is not there is fine."""
     gone = Lab("gone", "container")

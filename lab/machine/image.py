@@ -7,11 +7,14 @@ a checkout that did not touch the recipe builds nothing.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +87,16 @@ def build_lock(progress: Progress) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
         _sweep()
         yield
+
+
+def sweep() -> None:
+    """Remove what a build left that was killed; a build that runs is left alone."""
+    with (cache_dir() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        _sweep()
 
 
 def _build(tar: Path, progress: Progress) -> None:
@@ -159,14 +172,29 @@ def _mmdebstrap(target: Path, progress: Progress) -> list[str]:
 
 
 def _sweep() -> None:
-    """Remove what an earlier build left behind when it was killed; we hold the lock, so none is running."""
+    """Remove what an earlier build left when it was killed; we hold the lock, so none is running."""
     for left in cache_dir().glob("build-*"):
+        for _ in range(50):
+            if not _end_processes_of(left):
+                break
+            time.sleep(0.1)
         shutil.rmtree(left, ignore_errors=True)
         if left.exists():  # made by mmdebstrap as another user of this one's range
             subprocess.run(
                 ["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", str(left)],
                 check=False,
             )
+
+
+def _end_processes_of(build: Path) -> int:
+    """Kill what still works in the folder of a build whose parent was killed; how many there were."""
+    mark, count = f"TMPDIR={build}".encode(), 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
+                count += 1
+    return count
 
 
 def _drop_old() -> None:
