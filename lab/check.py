@@ -89,7 +89,7 @@ def file_is(vm: Host, path: str, owner: str = "", group: str = "", mode: str = "
 
 
 def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 10) -> None:
-    """A message with a subject lies in a mailbox of Cyrus such as ``user.alice``, or soon will."""
+    """A message with a subject lies in a mailbox of Cyrus such as ``user/alice``, or soon will."""
     deadline = time.monotonic() + timeout
     what = f"mail {subject!r} is in {mailbox}"
     while True:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from lab.config import lab_name, settings, state_dir
-from lab.errors import LabError, NoProvider, NotUp, UnknownName
+from lab.errors import ConnectionLost, LabError, NoProvider, NotUp, UnknownName
 from lab.host import Host
 from lab.machine import image
 from lab.providers.base import Progress, Provider, Status
@@ -145,7 +145,7 @@ class Lab:
     def _answers(self) -> bool:
         try:
             return self.host.run("true", timeout=20).ok
-        except NotUp:
+        except (NotUp, ConnectionLost):  # also of a machine that is there and dead
             self._close()
             return False
 

@@ -15,6 +15,9 @@ from hypothesis import settings
 settings.register_profile("check", deadline=None, derandomize=True, database=None)
 settings.load_profile(os.environ.get("META1_HYPOTHESIS", "check"))
 
+# saslpasswd2 and others are in /usr/sbin, where Debian does not let a plain user look.
+os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
 TREE = Path(__file__).resolve().parent.parent
 
 
