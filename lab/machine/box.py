@@ -28,6 +28,8 @@ ROOM_MIB = 2200
 LIMIT = 900.0
 """Seconds that one step may take on a slow disk."""
 TOOLS = {"mke2fs": "e2fsprogs", "qemu-img": "qemu-utils", "tar": "tar"}
+FILES = ("metadata.json", "Vagrantfile", "vmlinuz", "initrd.img", "box.img")
+"""What the box consists of."""
 SHIPPED = Path(__file__).with_name("Vagrantfile.box")
 
 # Run by sh; $1 is the work folder, $2 the tree's tar file. Who starts QEMU must be able to read the
@@ -110,7 +112,7 @@ def _pack(work: Path) -> None:
     (work / "metadata.json").write_text(json.dumps(about) + "\n")
     shutil.copyfile(SHIPPED, work / "Vagrantfile")
     with tarfile.open(work / "lab.box", "w") as box:
-        for name in ("metadata.json", "Vagrantfile", "vmlinuz", "initrd.img", "box.img"):
+        for name in FILES:
             box.add(work / name, name)
 
 

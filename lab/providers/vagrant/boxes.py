@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab.config import cache_dir
 from lab.errors import LabError
-from lab.machine.box import NAME, SHIPPED, Box
+from lab.machine.box import FILES, NAME, SHIPPED, Box
 from lab.providers.base import Progress
 from lab.providers.vagrant.command import Vagrant
 from lab.providers.vagrant.libvirt import add_volume, backing_files, drop_volume, home, joining
@@ -35,7 +35,7 @@ def add(box: Box, vagrant: Vagrant, env: dict[str, str], progress: Progress) -> 
         _sweep(box.metadata)
         if not (disk := _disk(box.version)):
             progress("adding the box to Vagrant")
-            command = ["vagrant", "box", "add", "--provider", "libvirt", str(box.metadata)]
+            command = ["vagrant", "box", "add", "--force", "--provider", "libvirt", str(box.metadata)]
             vagrant.run([*joining(), *command], env, lambda _: None, ADD_SECONDS)
             disk = _disk(box.version)
             _drop_old(box.version)
@@ -74,7 +74,7 @@ def _collection() -> Path:
 
 
 def _disk(version: str) -> Path | None:
-    """The box's disk in the collection; later Vagrants put the architecture into its path."""
+    """The disk of a box that is wholly there; later Vagrants put the architecture into its path."""
     return next(iter(sorted((_collection() / version).rglob("box.img"))), None)
 
 

@@ -69,6 +69,7 @@ class VagrantProvider:
     def up(self, progress: Progress) -> Endpoint:
         """Make the machine from the box, or start the stopped one; nothing if it runs."""
         needs.require(bool(self.public))
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ensure_keys(self.folder)
         if self.status().state != "running":
             self.dot.mkdir(mode=0o700, exist_ok=True)
