@@ -39,6 +39,7 @@ class Session:
     def __init__(self, lab: Lab, progress: Progress) -> None:
         self._lab = lab
         self._progress = progress
+        self._saved: set[str] | None = None
 
     def key(self, notebook: Path) -> str:
         """Hash of everything that makes the state at the end of that notebook; needs no lab."""
@@ -51,7 +52,7 @@ class Session:
 
     def has(self, key: str) -> bool:
         """The state with that key is saved."""
-        return self._lab.status().state == "running" and key in self._lab.names()
+        return key in self._names()
 
     def enter(self, notebook: Path) -> None:
         """Put the machine, made if there is none, into the state in which that notebook starts."""
@@ -63,9 +64,17 @@ class Session:
         key = self.key(notebook)
         self._lab.save(key)
         prefix = key.rsplit("-", 1)[0]
-        for old in self._lab.names():
-            if old.startswith(f"{prefix}-") and old != key:
-                self._lab.forget(old)
+        older = {name for name in self._names() if name.startswith(f"{prefix}-")} - {key}
+        for name in older:
+            self._lab.forget(name)
+        self._saved = (self._names() - older) | {key}
+
+    def _names(self) -> set[str]:
+        """Saved states, asked for once: while we work on a lab nobody else does."""
+        if self._saved is None:
+            running = self._lab.status().state == "running"
+            self._saved = set(self._lab.names()) if running else set()
+        return self._saved
 
     def goto(self, target: Chapter) -> None:
         """Be where a chapter starts; earlier chapters run where their end is not saved."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import re
 import shlex
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from lab.chapters import chapters
 from lab.config import ROOT, state_dir
 from lab.drift.notebooks import load, runs, source, tagged
 from lab.errors import LabError
+from lab.host import Host
 from lab.lab import FRESH, Lab
 from lab.notebook import Options
 from lab.providers.base import Progress
@@ -72,7 +74,16 @@ def record(lab: Lab) -> list[Step]:
             for cell in load(each.notebook)["cells"]:
                 if runs(cell):
                     run_cell(source(cell), tagged(cell, "raises-exception"))
+    for name, secret in _secrets(lab.host).items():
+        for step in steps:
+            step.given = step.given.replace(secret, f"@{name}@".encode())
     return steps
+
+
+def _secrets(vm: Host) -> dict[str, bytes]:
+    """Passwords that the chapters make: each run has others, and a wrong one is answered late."""
+    names = vm.run("ls secrets").lines
+    return {name: vm.get(f"secrets/{name}") for name in names}
 
 
 def replay(lab: Lab, steps: list[Step]) -> None:
@@ -82,6 +93,8 @@ def replay(lab: Lab, steps: list[Step]) -> None:
     for step in [*steps, Step(action="end")]:
         if step.command:
             given = base64.b64encode(step.given).decode()
+            for name in re.findall(rb"@(\w+)@", step.given):
+                given += f' | base64 -d | sed "s/@{name.decode()}@/$(cat secrets/{name.decode()})/" | base64'
             script.append(f"echo {given} | base64 -d | ( {step.command} )\n")
             continue
         _ssh(lab, "".join(script))

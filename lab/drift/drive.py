@@ -122,7 +122,7 @@ class _Driver:
         self._finish(result)
         if result.status in DONE:
             self._at = step.path
-            if job.force or not job.lab.has(job.lab.key(step.path)):
+            if not job.lab.has(job.lab.key(step.path)):
                 await asyncio.to_thread(job.lab.leave, step.path)
 
     def _stamp(self, path: Path, result: NotebookResult) -> None:

@@ -35,7 +35,7 @@ def add(box: Box, vagrant: Vagrant, env: dict[str, str], progress: Progress) -> 
         _sweep(box.metadata)
         if not (disk := _disk(box.version)):
             progress("adding the box to Vagrant")
-            command = ["vagrant", "box", "add", "--force", "--provider", "libvirt", str(box.metadata)]
+            command = ["vagrant", "box", "add", "--force", str(box.metadata)]
             vagrant.run([*joining(), *command], env, lambda _: None, ADD_SECONDS)
             disk = _disk(box.version)
             _drop_old(box.version)
@@ -75,7 +75,10 @@ def _collection() -> Path:
 
 def _disk(version: str) -> Path | None:
     """The disk of a box that is wholly there; later Vagrants put the architecture into its path."""
-    return next(iter(sorted((_collection() / version).rglob("box.img"))), None)
+    for disk in sorted((_collection() / version).rglob("box.img")):
+        if all(disk.with_name(name).exists() for name in FILES):
+            return disk
+    return None
 
 
 def _sweep(metadata: Path) -> None:

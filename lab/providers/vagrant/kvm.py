@@ -41,7 +41,9 @@ def why_not() -> str:
         return NO_RIGHT
     if not shutil.which(QEMU):
         return f"{QEMU} is not installed"
-    return "" if runs_a_guest("kvm") else "a trial machine did not run: broken nested virtualisation"
+    return (
+        "" if runs_a_guest("kvm") else "a trial machine did not run: broken nested virtualisation"
+    )
 
 
 def runs_a_guest(accelerator: str) -> bool:

@@ -122,7 +122,12 @@ _VerifyCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
 
 
 def _return_one(verified: int, store: int | None) -> int:
-    """Let the handshake go on; OpenSSL keeps the result of the check."""
+    """Let the handshake go on; OpenSSL keeps the result of the check.
+
+    What it has noted about a bad signature is thrown away: the thread's next operation, on
+    whichever connection, would take it for its own error.
+    """
+    _libssl().ERR_clear_error()
     return 1
 
 
@@ -145,6 +150,8 @@ def _libssl() -> ctypes.CDLL:
     library.SSL_load_client_CA_file.restype = ctypes.c_void_p
     library.SSL_CTX_set_client_CA_list.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     library.SSL_CTX_set_client_CA_list.restype = None
+    library.ERR_clear_error.argtypes = []
+    library.ERR_clear_error.restype = None
     return library
 
 
