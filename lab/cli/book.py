@@ -89,6 +89,8 @@ def drift(
             progress=progress,
         )
     click.echo(report.as_json(outcome) if json_ else report.text(outcome))
+    if lab.status().state == "running":
+        err.print(f"lab {lab.name} is up; `lab --lab {lab.name} down` removes it")
     sys.exit(outcome.exit_code)
 
 
