@@ -109,9 +109,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the session; a mail that is being kept goes on by itself."""
         self.transport = None
+        was_over = bool(self._why)
         self.run(self.core.close(None, "connection lost"))
         self.forget()
-        if error is not None:
+        # After 221 many clients go without a proper end of TLS: nothing has failed.
+        if error is not None and not was_over:
             maillog.read_failed(self.session_id, self.client.address, error)
         self.server.leave(self, self._key)
         seconds = f"{self.server.time() - self._began:.2f}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
@@ -64,6 +66,20 @@ def test_mail_in_tls(start: Start, tls_options: str, loop: Any) -> None:
     assert "(version=TLSv1.3 cipher=TLS_" in text and "verify=NO)" in text
     assert " with ESMTPS\r\n" in text
     assert any(" starttls " in line and "version=TLSv1.3" in line for line in running.log.lines)
+
+
+@pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
+def test_reset_after_quit_is_no_trouble(start: Start, tls_options: str, loop: Any) -> None:
+    """Many clients take 221 and go, without a proper end of TLS; nothing has failed then."""
+    running = start(ACCESS + tls_options, loop_factory=loop)
+    client = smtplib.SMTP("127.0.0.1", running.port, "x.example", timeout=10)
+    client.starttls(context=client_context())
+    assert client.docmd("QUIT")[0] == 221
+    assert client.sock is not None
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    wait_for(lambda: any(" closed " in line for line in running.log.lines))
+    assert not any(" read_failed " in line for line in running.log.lines)
 
 
 @pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
