@@ -14,6 +14,9 @@ from lab.running import GRACE, Running
 
 SETTLE = 0.2
 """Seconds of silence after which text without a line end counts as a prompt, not as half a line."""
+QUICK = 0.03
+"""The same where the text that was expected stands at its end and ends as prompts do."""
+PROMPT_ENDS = (">", ":", "#", "$", "?", "%")
 END_OF_INPUT = b"\x04"
 SHOWN = 100
 """A longer line is cut where it is printed; the transcript and `expect` have all of it."""
@@ -62,8 +65,8 @@ class Dialog:
                 raise LabError(
                     f"the other side ended before it said {pattern!r}", "read its last lines above"
                 )
-            if wanted.search(self._text):
-                if not self._more(min(until, time.monotonic() + SETTLE)):
+            if found := wanted.search(self._text):
+                if not self._more(min(until, time.monotonic() + _settle(self._text, found.end()))):
                     return self._prompt()
             elif not self._more(until):
                 raise self._late(repr(pattern), timeout)
@@ -177,3 +180,9 @@ class Dialog:
 
 def _cut(line: str) -> str:
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 4]} ..."
+
+
+def _settle(text: str, found_until: int) -> float:
+    """How long a text without a line end must stand before it counts as a prompt."""
+    end = text.rstrip()
+    return QUICK if found_until >= len(end) and end.endswith(PROMPT_ENDS) else SETTLE
