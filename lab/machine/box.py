@@ -15,6 +15,7 @@ import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 from lab.errors import ImageBuildFailed, NoProvider
 from lab.machine import image
@@ -41,6 +42,7 @@ cp -L tree/vmlinuz tree/initrd.img . && chmod 644 vmlinuz initrd.img
 mke2fs -q -t ext4 -L lab -m 0 -E lazy_itable_init=1,lazy_journal_init=1 -d tree disk.raw {DISK_GIB}G
 rm -rf tree
 """
+COMPRESS = "qemu-img convert -q -f raw -O qcow2 -c -o compression_type=zstd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +75,15 @@ def version() -> str:
 def build(root_tar: Path, out_dir: Path, box_version: str, progress: Progress) -> Path:
     """Write `lab.box`, and last `lab.json` with its version, into `out_dir`.
 
-    Nobody else may build there meanwhile. What an interrupted build left is removed first.
+    Nobody else may build there meanwhile; `image.sweep` removes what a killed build leaves.
     """
     _require(out_dir)
-    work = out_dir / "box.part"
-    _remove(work)
-    work.mkdir()
+    work = Path(mkdtemp(prefix="build-", dir=out_dir.parent))  # where image.sweep looks
     try:
         progress("unpacking the machine's files into a disk (once, about 15 seconds)")
-        _run([*_as_owner(), "sh", "-euc", FILL, "sh", str(work), str(root_tar)])
+        _run(work, [*_as_owner(), "sh", "-euc", FILL, "sh", str(work), str(root_tar)])
         progress("compressing the disk")
-        _run(
-            [
-                "qemu-img",
-                "convert",
-                "-q",
-                "-f",
-                "raw",
-                "-O",
-                "qcow2",
-                "-c",
-                "-o",
-                "compression_type=zstd",
-                str(work / "disk.raw"),
-                str(work / "box.img"),
-            ]
-        )
+        _run(work, [*COMPRESS.split(), str(work / "disk.raw"), str(work / "box.img")])
         (work / "disk.raw").unlink()
         progress("packing the box")
         _pack(work)
@@ -157,9 +142,11 @@ def _as_owner() -> list[str]:
     return [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--map-auto", "--"]
 
 
-def _run(command: list[str]) -> None:
+def _run(work: Path, command: list[str]) -> None:
     """Run one step, which ends with us even if we are killed; raise `ImageBuildFailed`."""
-    env = dict(os.environ, PATH=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", LC_ALL="C.UTF-8")
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    # By this TMPDIR `image.sweep` knows what is still at work in a folder.
+    env = dict(os.environ, PATH=path, LC_ALL="C.UTF-8", TMPDIR=str(work))
     try:
         done = subprocess.run(
             ["setpriv", "--pdeathsig", "KILL", *command],
@@ -186,4 +173,4 @@ def _remove(work: Path) -> None:
     """Remove the work folder, whoever of this user's range owns what is in it."""
     shutil.rmtree(work, ignore_errors=True)
     if work.exists():
-        _run([*_as_owner(), "rm", "-rf", str(work)])
+        _run(work, [*_as_owner(), "rm", "-rf", str(work)])

@@ -20,7 +20,7 @@ from lab.errors import HostKeyMismatch, NoProvider, NotUp, UnknownName
 from lab.host import Host
 from lab.keys import ensure_keys
 from lab.machine import box
-from lab.providers.vagrant import VagrantProvider, kvm, needs
+from lab.providers.vagrant import VagrantProvider, kvm, needs, provider
 from lab.providers.vagrant.command import failure
 from lab.providers.vagrant.libvirt import joining, pool_folder, virsh
 
@@ -165,9 +165,14 @@ def test_a_killed_up_leaves_nothing_after_down(other: VagrantProvider, moment: s
     assert leftovers(other) == []
 
 
-def test_two_labs_at_once(lab: VagrantProvider, other: VagrantProvider) -> None:
-    """Each has its machine, its port and its keys."""
-    other.up(quiet)
+def test_two_labs_at_once(
+    lab: VagrantProvider, other: VagrantProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has its machine, its port and its keys; one that hangs in its boot is started again."""
+    steps: list[str] = []
+    monkeypatch.setattr(provider, "HANG_SECONDS", 8.0)
+    other.up(steps.append)
+    assert any("hangs" in step for step in steps)
     assert lab.status().detail != other.status().detail
     with closing(Host(other.endpoint(), other.connect)) as second:
         second.run("touch /tmp/second")

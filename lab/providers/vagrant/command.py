@@ -115,7 +115,7 @@ def failure(what: str, lines: list[str], log: Path) -> LabError:
     last = [f"  | {line}" for line in said[-LAST_LINES:]]
     for pattern, meaning, step in KNOWN:
         if re.search(pattern, "\n".join(lines)):
-            return LabError("\n".join([meaning, *last]), step)
+            return LabError("\n".join([f"{meaning}; all vagrant said is in {log}", *last]), step)
     return LabError("\n".join([f"`{what}` failed; all it said is in {log}", *last]), "lab doctor")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from lab.errors import NoProvider
 from lab.providers.base import Finding
 from lab.providers.vagrant import kvm
 
+ALLOW = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+"""On a Debian host they are allowed; Ubuntu restricts them."""
 APT = "sudo apt-get install --no-install-recommends {}"
 # Program, what for, Debian package.
 LIBVIRT = (
@@ -40,8 +43,12 @@ def findings(public: bool) -> list[Finding]:
         return found
     found.append(Finding(_has_plugin(), f"{PLUGIN}: Vagrant's way to libvirt", APT.format(PLUGIN)))
     found += [_program(*row) for row in (LIBVIRT if public else LIBVIRT + BOX)]
-    if os.geteuid() and not public:
-        found.append(_program("newuidmap", "lets an ordinary user build the box", "uidmap"))
+    if not public:
+        found.append(
+            Finding(_namespaces(), "user namespaces: who makes a box is root in one", ALLOW)
+        )
+        if os.geteuid():
+            found.append(_program("newuidmap", "lets an ordinary user do so", "uidmap"))
     return found
 
 
@@ -59,9 +66,11 @@ def require(public: bool) -> None:
     """Raise `NoProvider` that names all that is missing, and one command that installs it."""
     lacking = [finding for finding in findings(public) if not finding.ok]
     if lacking:
-        packages = " ".join(finding.mend.rsplit(maxsplit=1)[-1] for finding in lacking)
+        prefix = APT.format("")
+        packages = [f.mend.removeprefix(prefix) for f in lacking if f.mend.startswith(prefix)]
         missing = "; ".join(finding.what for finding in lacking)
-        raise NoProvider(f"the vagrant provider lacks {missing}", APT.format(packages))
+        step = APT.format(" ".join(packages)) if packages else lacking[0].mend
+        raise NoProvider(f"the vagrant provider lacks {missing}", step)
 
 
 def _program(name: str, why: str, package: str) -> Finding:
@@ -70,6 +79,14 @@ def _program(name: str, why: str, package: str) -> Finding:
 
 def _which(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _namespaces() -> bool:
+    command = ["unshare", "--user", "--map-root-user", "true"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def _has_plugin() -> bool:

@@ -62,7 +62,8 @@ class VagrantProvider:
         self._size = {"LAB_MEMORY": memory, "LAB_CPUS": cpus}
         self._vagrant = Vagrant(self.folder / "log" / "vagrant.log", self.dot / "running")
         self.domain = Domain(f"meta1-{hashlib.sha256(bytes(self.dot)).hexdigest()[:8]}-lab")
-        self._states = VagrantSnapshots(self._run) if self.public else self.domain
+        saved = VagrantSnapshots(self._run, self.dot / "snapshots")
+        self._states = saved if self.public else self.domain
 
     # -- the contract -----------------------------------------------------------------------------
 
