@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import threading
 import stat
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
