@@ -43,10 +43,20 @@ if command -v dpkg-query >/dev/null; then
         sudo=
         [ "$(id -u)" = 0 ] || { sudo=sudo; command -v sudo >/dev/null || fail "only root may install packages" "su -c 'lab/setup.sh $what'"; }
         names=$(printf '%s\n' "$missing" | cut -f1)
+        # Programs are wanted, not services: while they are installed none is started, and sshd is not
+        # left to start with this host.
+        policy=
+        if [ ! -e /usr/sbin/policy-rc.d ]; then
+            policy=/usr/sbin/policy-rc.d
+            trap '$sudo rm -f $policy' EXIT
+            printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin $policy
+        fi
         $sudo apt-get -q update >&2
         # shellcheck disable=SC2086  # one word a package
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $names >&2 ||
-            fail "apt-get could not install them" "see its lines above"
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $names >&2 || failed=1
+        [ -z "$policy" ] || { $sudo rm -f "$policy"; trap - EXIT; }
+        case $names in *openssh-server*) $sudo systemctl --quiet disable ssh.service >&2 2>/dev/null || true ;; esac
+        [ -z "${failed:-}" ] || fail "apt-get could not install them" "see its lines above"
     fi
 else
     say "setup: this is no Debian or Ubuntu: install what lab/host-packages.txt lists, or use Vagrant (see README)"
