@@ -37,6 +37,20 @@ INITRAMFS = (
     'printf "virtio_pci\\nvirtio_blk\\nvirtio_net\\next4\\n" > "$1/etc/initramfs-tools/modules"'
 )
 PROVISION = 'chroot "$1" bash /tmp/recipe/provision.sh /tmp/recipe && rm -r "$1/tmp/recipe"'
+OPTIONS = {
+    "--aptopt": ['APT::Install-Recommends "false"', 'Acquire::Languages "none"'],
+    "--dpkgopt": [
+        "path-exclude=/usr/share/locale/*",
+        "path-exclude=/usr/share/doc/*",
+        "path-include=/usr/share/doc/*/copyright",
+    ],
+    "--essential-hook": [INITRAMFS],
+    "--customize-hook": [
+        'mkdir "$1/tmp/recipe"',
+        f"copy-in '{RECIPE}/packages.txt' '{RECIPE}/files' '{RECIPE}/provision.sh' /tmp/recipe",
+        PROVISION,
+    ],
+}
 
 
 def packages() -> list[str]:
@@ -118,27 +132,12 @@ def _build(tar: Path, progress: Progress) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _mmdebstrap(target: Path, progress: Progress) -> list[str]:
-    """Run mmdebstrap into `target` + .part; rename when whole; return what it printed."""
-    part = target.with_suffix(".part.tar")
+def _command(target: Path) -> list[str]:
+    """The command that makes the tree."""
     names = ",".join([*KERNEL, *packages()])
-    options = {
-        "--aptopt": ['APT::Install-Recommends "false"', 'Acquire::Languages "none"'],
-        "--dpkgopt": [
-            "path-exclude=/usr/share/locale/*",
-            "path-exclude=/usr/share/doc/*",
-            "path-include=/usr/share/doc/*/copyright",
-        ],
-        "--essential-hook": [INITRAMFS],
-        "--customize-hook": [
-            'mkdir "$1/tmp/recipe"',
-            f"copy-in '{RECIPE}/packages.txt' '{RECIPE}/files' '{RECIPE}/provision.sh' /tmp/recipe",
-            PROVISION,
-        ],
-    }
     mode = "root" if os.geteuid() == 0 else "unshare"
     # The build ends with us, even if we are killed: setpriv asks the kernel for that.
-    command = [
+    return [
         "setpriv",
         "--pdeathsig",
         "TERM",
@@ -146,14 +145,19 @@ def _mmdebstrap(target: Path, progress: Progress) -> list[str]:
         f"--mode={mode}",
         "--variant=minbase",
         f"--include={names}",
-        *(f"{option}={value}" for option, values in options.items() for value in values),
+        *(f"{option}={value}" for option, values in OPTIONS.items() for value in values),
         SUITE,
-        str(part),
+        str(target),
     ]
+
+
+def _mmdebstrap(target: Path, progress: Progress) -> list[str]:
+    """Run mmdebstrap into `target` + .part; rename when whole; return what it printed."""
+    part = target.with_suffix(".part.tar")
     log: list[str] = []
     env = dict(os.environ, TMPDIR=str(part.parent), LC_ALL="C.UTF-8")
     with subprocess.Popen(
-        command,
+        _command(part),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
