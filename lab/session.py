@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from lab.machine.image import recipe_hash
 from lab.providers.base import Progress
 
 # What makes a chapter's end beside its notebooks: the package that drives the machine, and the files it installs.
-INPUTS = ("*.py", "pki/*.py", "providers/**/*.py", "files/**/*")
+INPUTS = ("*.py", "pki/*.py", "pictures/*.py", "providers/**/*.py", "files/**/*")
 # These only steer or measure: a change in them changes no machine.
 STEERING = {"console.py", "session.py", "__main__.py"}
 
@@ -43,9 +43,11 @@ class Session:
 
     def key(self, notebook: Path) -> str:
         """Hash of everything that makes the state at the end of that notebook; needs no lab."""
-        digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {_inputs_hash()}".encode())
+        digest = hashlib.sha256(
+            f"{self._lab.kind()} {recipe_hash()} {_files_hash(INPUTS)}".encode()
+        )
         for each in chapters():
-            digest.update(code_key(each.notebook).encode())
+            digest.update(f"{code_key(each.notebook)} {_files_hash(each.inputs)}".encode())
             if each.notebook == notebook:
                 break
         return f"end-{notebook.stem[:2]}-{digest.hexdigest()[:12]}"
@@ -94,6 +96,10 @@ class Session:
         with _environment(LAB_NAME=self._lab.name):
             asyncio.run(_run(target.notebook, self._progress))
 
+    def solve_exercise(self, target: Chapter) -> None:
+        """Do a chapter's exercise as its page does. Raises `CommandFailed`."""
+        self._lab.host.script(target.exercise.task.solution)
+
     def finish(self, target: Chapter) -> None:
         """Be at a chapter's end, from its checkpoint or by doing it."""
         key = self.key(target.notebook)
@@ -127,9 +133,9 @@ async def _run(notebook: Path, progress: Progress) -> None:
         )
 
 
-def run_checks(host: Host, target: Chapter) -> Iterator[tuple[Check, CheckFailed | None]]:
-    """Ask a chapter's checks, in order, each with the failure it found or None."""
-    for each in target.checks:
+def run_checks(host: Host, checks: Iterable[Check]) -> Iterator[tuple[Check, CheckFailed | None]]:
+    """Ask checks, in order, each with the failure it found or None."""
+    for each in checks:
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 each.test(host)
@@ -143,22 +149,27 @@ def run_checks(host: Host, target: Chapter) -> Iterator[tuple[Check, CheckFailed
 
 
 def prove(lab: Lab, progress: Progress) -> Iterable[tuple[Chapter, str]]:
-    """For each chapter: its checks fail before it, pass after it, fail again after a reset; yields what is not so."""
+    """Show that checks can fail; yields what is not so.
+
+    A chapter's checks fail before it, pass after it, and fail again after a reset; that of its exercise fails at
+    the chapter's end, and passes once the solution of the page is done.
+    """
     session = Session(lab, progress)
     for each in chapters():
-        session.goto(each)
-        for moment, wanted in (("before it", False), ("after it", True), ("after a reset", False)):
-            if moment == "after it":
-                session.finish(each)
-            elif moment == "after a reset":
-                session.goto(each)
+        exercise = each.exercise.check
+        moments: tuple[tuple[str, Callable[[Chapter], None], Sequence[Check], bool], ...] = (
+            ("before it", session.goto, each.checks, False),
+            ("after it", session.finish, each.checks, True),
+            ("before its solution", lambda _: None, [exercise], False),
+            ("after its solution", session.solve_exercise, [exercise], True),
+            ("after a reset", session.goto, [*each.checks, exercise], False),
+        )
+        for moment, go, checks, wanted in moments:
             progress(f"{each.name}: the checks {moment}")
-            passed = [
-                check.what for check, failure in run_checks(lab.host, each) if failure is None
-            ]
-            wrong = {c.what for c in each.checks} - set(passed) if wanted else set(passed)
-            for what in sorted(wrong):
-                yield each, f"{what!r} {'fails' if wanted else 'passes'} {moment}"
+            go(each)
+            for check, failure in run_checks(lab.host, checks):
+                if (failure is None) is not wanted:
+                    yield each, f"{check.what!r} {'fails' if wanted else 'passes'} {moment}"
 
 
 def relay(stream: socket.socket) -> None:
@@ -192,11 +203,11 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 @cache
-def _inputs_hash() -> str:
+def _files_hash(patterns: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     top = ROOT / "lab"
-    paths = {path for pattern in INPUTS for path in top.glob(pattern) if path.is_file()}
+    paths = {path for pattern in patterns for path in top.glob(pattern) if path.is_file()}
     for path in sorted(paths):
-        if path.name not in STEERING:
+        if path.name not in STEERING and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(top)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

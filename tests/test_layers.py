@@ -13,6 +13,7 @@ LAYERS = (
     {"errors", "result"},
     {"config"},
     {"show", "script"},
+    {"pictures"},
     {"providers.base"},
     {"connection", "running"},
     {"dialog", "host"},
@@ -20,13 +21,13 @@ LAYERS = (
     {"machine"},
     {"providers.container", "providers.vagrant"},
     {"lab"},
-    {"notebook", "chapters"},
     {"drift"},
+    {"notebook", "chapters"},
     {"session"},
     {"console", "bench"},
     {"cli"},
 )
-PUBLIC = {"check", "host", "lab", "notebook", "result", "show"}
+PUBLIC = {"chapters", "check", "host", "lab", "notebook", "result", "show"}
 
 
 def modules() -> list[Path]:
@@ -48,7 +49,7 @@ def layer(name: str) -> int:
         if any(name == known or name.startswith(f"{known}.") for known in names):
             return place
     if name == "providers":
-        return 3
+        return layer("providers.base")
     raise AssertionError(f"{name} has no place in LAYERS and ARCHITECTURE.md")
 
 

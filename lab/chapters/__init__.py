@@ -1,19 +1,23 @@
-"""The tutorial's chapters: a notebook each, and what must hold on the machine once it is done.
+"""The tutorial's chapters: a notebook each, what must hold on the machine once it is done, and an exercise.
 
 One source for everybody: a trainee's `lab check`, an instructor's `lab solve`, and CI, which proves that each
-chapter's checks fail before it and pass after it.
+chapter's checks fail before it and pass after it, and that an exercise's solution solves it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+from lab.chapters.exercise import Task, parse_task
 from lab.config import ROOT
-from lab.errors import UnknownName
+from lab.errors import CheckFailed, CommandFailed, UnknownName
 from lab.host import Host
 
 
@@ -24,6 +28,14 @@ class Check:
     what: str
     test: Callable[[Host], object]
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """What a trainee does alone at the end of a chapter. The notebook has the words, the chapter's module the test."""
+
+    check: Check
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +53,25 @@ class Chapter:
     @property
     def checks(self) -> tuple[Check, ...]:
         """CHECKS of the module ``ch02_cyrus_imap`` beside this file."""
-        module = import_module(f"lab.chapters.ch{self.name.replace('-', '_')}")
-        checks: tuple[Check, ...] = module.CHECKS
+        checks: tuple[Check, ...] = self._module.CHECKS
         return checks
+
+    @property
+    def exercise(self) -> Exercise:
+        """EXERCISE of that module, with the words of the notebook's cell `exercise`."""
+        task = parse_task(self.notebook)
+        what, test = self._module.EXERCISE
+        return Exercise(Check(what, test, task.hint), task)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """INPUTS of that module: patterns below `lab/` of files that its notebook brings to the machine."""
+        inputs: tuple[str, ...] = getattr(self._module, "INPUTS", ())
+        return inputs
+
+    @property
+    def _module(self) -> ModuleType:
+        return import_module(f"lab.chapters.ch{self.name.replace('-', '_')}")
 
 
 @cache
@@ -66,3 +94,15 @@ def chapter(word: str) -> Chapter:
     if len(found) != 1:
         raise UnknownName("chapter", word, [c.name for c in chapters()])
     return found[0]
+
+
+def exercise(vm: Host, number: int) -> None:
+    """Print whether the exercise of a chapter is done; a notebook's last cell, which fails nobody."""
+    check = chapter(str(number)).exercise.check
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            check.test(vm)
+    except (CheckFailed, CommandFailed):
+        print(f"to do  {check.what}")
+    else:
+        print(f"ok   {check.what}")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 
+import click
 from rich.markup import escape
 
-from lab.chapters import Chapter
+from lab.chapters import Chapter, Check
 from lab.cli.base import as_json, chapter_argument, emit, main, with_lab
 from lab.console import out, seconds, working
 from lab.lab import FRESH, Lab
 from lab.session import Session, run_checks
+
+
+exercise_option = click.option("--exercise", is_flag=True, help="The chapter's exercise instead.")
 
 
 @main.command()
@@ -33,12 +38,13 @@ def reset(lab: Lab, chapter: Chapter | None) -> None:
 
 @main.command()
 @chapter_argument()
+@exercise_option
 @as_json
 @with_lab
-def check(lab: Lab, chapter: Chapter, json_: bool) -> None:
+def check(lab: Lab, chapter: Chapter, exercise: bool, json_: bool) -> None:
     """Is CHAPTER done? Every check of it, with what is not yet as it should be."""
     found: list[dict[str, object]] = []
-    for each, failure in run_checks(lab.host, chapter):
+    for each, failure in run_checks(lab.host, _checks(chapter, exercise)):
         found.append({"check": each.what, "ok": failure is None, "why": str(failure or "")})
         if not json_:
             mark = "[green]ok  [/]" if failure is None else "[red]no  [/]"
@@ -55,17 +61,19 @@ def check(lab: Lab, chapter: Chapter, json_: bool) -> None:
         emit(found)
     elif missing:
         out.print(
-            f"{missing} of {len(found)} to do; `lab hint {chapter.number}` helps with the first"
+            f"{missing} of {len(found)} to do; `lab hint {chapter.number}"
+            f"{' --exercise' if exercise else ''}` helps with the first"
         )
     sys.exit(1 if missing else 0)
 
 
 @main.command()
 @chapter_argument()
+@exercise_option
 @with_lab
-def hint(lab: Lab, chapter: Chapter) -> None:
+def hint(lab: Lab, chapter: Chapter, exercise: bool) -> None:
     """A nudge towards the first thing that CHAPTER still misses."""
-    for each, failure in run_checks(lab.host, chapter):
+    for each, failure in run_checks(lab.host, _checks(chapter, exercise)):
         if failure:
             out.print(f"{escape(each.what)}: {escape(each.hint)}")
             return
@@ -74,12 +82,15 @@ def hint(lab: Lab, chapter: Chapter) -> None:
 
 @main.command()
 @chapter_argument()
+@exercise_option
 @with_lab
-def solve(lab: Lab, chapter: Chapter) -> None:
+def solve(lab: Lab, chapter: Chapter, exercise: bool) -> None:
     """Do CHAPTER for you: run its notebook on the machine as it stands."""
     with working(f"chapter {chapter.name}") as progress:
-        Session(lab, progress).solve(chapter)
-    out.print(f"{chapter.name} is done; `lab check {chapter.number}` looks at it")
+        session = Session(lab, progress)
+        session.solve_exercise(chapter) if exercise else session.solve(chapter)
+    what, option = ("its exercise", " --exercise") if exercise else (chapter.name, "")
+    out.print(f"{what} is done; `lab check {chapter.number}{option}` looks at it")
 
 
 @main.command()
@@ -92,3 +103,7 @@ def goto(lab: Lab, chapter: Chapter) -> None:
         lab.up(progress)
         Session(lab, progress).goto(chapter)
     out.print(f"ready for {chapter.name} ({seconds(time.monotonic() - began)})")
+
+
+def _checks(chapter: Chapter, exercise: bool) -> Sequence[Check]:
+    return [chapter.exercise.check] if exercise else chapter.checks
