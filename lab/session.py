@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import io
 import os
 import socket
 import sys
@@ -47,7 +46,8 @@ class Session:
             f"{self._lab.kind()} {recipe_hash()} {_files_hash(INPUTS)}".encode()
         )
         for each in chapters():
-            digest.update(f"{code_key(each.notebook)} {_files_hash(each.inputs)}".encode())
+            inputs = f"{_files_hash(each.inputs)} {each.made_of}"
+            digest.update(f"{code_key(each.notebook)} {inputs}".encode())
             if each.notebook == notebook:
                 break
         return f"end-{notebook.stem[:2]}-{digest.hexdigest()[:12]}"
@@ -97,8 +97,9 @@ class Session:
             asyncio.run(_run(target.notebook, self._progress))
 
     def solve_exercise(self, target: Chapter) -> None:
-        """Do a chapter's exercise as its page does. Raises `CommandFailed`."""
-        self._lab.host.script(target.exercise.task.solution)
+        """Do a chapter's exercise as its page does, in silence. Raises `CommandFailed`."""
+        solution = target.exercise.task.solution
+        self._lab.host.script(solution, on_output=None)
 
     def finish(self, target: Chapter) -> None:
         """Be at a chapter's end, from its checkpoint or by doing it."""
@@ -136,40 +137,35 @@ async def _run(notebook: Path, progress: Progress) -> None:
 def run_checks(host: Host, checks: Iterable[Check]) -> Iterator[tuple[Check, CheckFailed | None]]:
     """Ask checks, in order, each with the failure it found or None."""
     for each in checks:
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                each.test(host)
-        except CheckFailed as failure:
-            yield each, failure
-        except CommandFailed as error:
-            # The check's own command failed: what it looks at is not there at all.
-            yield each, CheckFailed(each.what, "an answer", error.message, each.hint)
-        else:
-            yield each, None
+        yield each, each.ask(host)
 
 
-def prove(lab: Lab, progress: Progress) -> Iterable[tuple[Chapter, str]]:
-    """Show that checks can fail; yields what is not so.
+def prove(lab: Lab, progress: Progress, which: Iterable[Chapter]) -> Iterator[tuple[Chapter, str]]:
+    """Show that the checks of chapters can fail; yields what is not so.
 
-    A chapter's checks fail before it, pass after it, and fail again after a reset; that of its exercise fails at
-    the chapter's end, and passes once the solution of the page is done.
+    A chapter's checks fail before it, pass after it, and fail again after a reset. That of its exercise fails at
+    the chapter's end, and passes once the solution of the page is done, which breaks none of the others.
     """
     session = Session(lab, progress)
-    for each in chapters():
+    for each in which:
         exercise = each.exercise.check
         moments: tuple[tuple[str, Callable[[Chapter], None], Sequence[Check], bool], ...] = (
             ("before it", session.goto, each.checks, False),
             ("after it", session.finish, each.checks, True),
-            ("before its solution", lambda _: None, [exercise], False),
-            ("after its solution", session.solve_exercise, [exercise], True),
+            ("before its exercise", lambda _: None, [exercise], False),
+            ("after its exercise", session.solve_exercise, [*each.checks, exercise], True),
             ("after a reset", session.goto, [*each.checks, exercise], False),
         )
         for moment, go, checks, wanted in moments:
             progress(f"{each.name}: the checks {moment}")
-            go(each)
+            try:
+                go(each)
+            except CommandFailed as error:  # of a solution: the exercise's check fails as well
+                yield each, error.message
             for check, failure in run_checks(lab.host, checks):
                 if (failure is None) is not wanted:
-                    yield each, f"{check.what!r} {'fails' if wanted else 'passes'} {moment}"
+                    found = f": {failure.found}" if failure else ""
+                    yield each, f"{check.what!r} {'fails' if wanted else 'passes'} {moment}{found}"
 
 
 def relay(stream: socket.socket) -> None:

@@ -68,6 +68,14 @@ def test_a_lab_that_is_not_up_says_how_to_bring_it_up(tmp_path: Path) -> None:
     assert "next: lab up" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "hint", "solve"])
+def test_an_exercise_needs_a_lab_too(tmp_path: Path, command: str) -> None:
+    """`--exercise` is the same command on the chapter's exercise; without a machine there is nothing to ask."""
+    done = cli(command, "1", "--exercise", home=tmp_path)
+    assert done.returncode == 3
+    assert "next: lab up" in done.stderr
+
+
 def test_a_bad_lab_name_is_refused(tmp_path: Path) -> None:
     """It becomes a host name and a folder, so not everything will do."""
     done = cli("--lab", "../up", "status", home=tmp_path)

@@ -17,7 +17,7 @@ LAYERS = (
     {"providers.base"},
     {"connection", "running"},
     {"dialog", "host"},
-    {"check", "keys", "pki"},
+    {"check", "keys", "pki", "release"},
     {"machine"},
     {"providers.container", "providers.vagrant"},
     {"lab"},

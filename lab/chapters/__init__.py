@@ -17,7 +17,7 @@ from types import ModuleType
 
 from lab.chapters.exercise import Task, parse_task
 from lab.config import ROOT
-from lab.errors import CheckFailed, CommandFailed, UnknownName
+from lab.errors import BadNotebook, CheckFailed, CommandFailed, CommandTimeout, UnknownName
 from lab.host import Host
 
 
@@ -28,6 +28,18 @@ class Check:
     what: str
     test: Callable[[Host], object]
     hint: str
+
+    def ask(self, vm: Host) -> CheckFailed | None:
+        """What is not so on the machine, or None; prints nothing."""
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.test(vm)
+        except CheckFailed as failure:
+            return failure
+        except (CommandFailed, CommandTimeout) as error:
+            # The check's own command failed: what it looks at is not there at all.
+            return CheckFailed(self.what, "an answer", error.message, self.hint)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,14 @@ class Chapter:
 
     @property
     def exercise(self) -> Exercise:
-        """EXERCISE of that module, with the words of the notebook's cell `exercise`."""
+        """EXERCISE of that module, with the words of the notebook's cell `exercise`. Raises `BadNotebook`."""
+        found: tuple[str, Callable[[Host], object]] | None
+        if not (found := getattr(self._module, "EXERCISE", None)):
+            raise BadNotebook(
+                f"chapter {self.name} has no exercise: no EXERCISE in {self._module.__name__}"
+            )
         task = parse_task(self.notebook)
-        what, test = self._module.EXERCISE
+        what, test = found
         return Exercise(Check(what, test, task.hint), task)
 
     @property
@@ -68,6 +85,12 @@ class Chapter:
         """INPUTS of that module: patterns below `lab/` of files that its notebook brings to the machine."""
         inputs: tuple[str, ...] = getattr(self._module, "INPUTS", ())
         return inputs
+
+    @property
+    def made_of(self) -> str:
+        """What MADE_OF of that module returns: a hash of what its notebook brings from elsewhere than `lab/`."""
+        made_of: Callable[[], str] = getattr(self._module, "MADE_OF", str)
+        return made_of()
 
     @property
     def _module(self) -> ModuleType:
@@ -99,10 +122,4 @@ def chapter(word: str) -> Chapter:
 def exercise(vm: Host, number: int) -> None:
     """Print whether the exercise of a chapter is done; a notebook's last cell, which fails nobody."""
     check = chapter(str(number)).exercise.check
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            check.test(vm)
-    except (CheckFailed, CommandFailed):
-        print(f"to do  {check.what}")
-    else:
-        print(f"ok   {check.what}")
+    print(f"{'to do ' if check.ask(vm) else 'ok  '} {check.what}")

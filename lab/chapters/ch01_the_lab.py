@@ -2,8 +2,17 @@
 
 from lab import check
 from lab.chapters import Check
+from lab.host import Host
 
 LOG = "/var/log/mail.log"
+PRACTICE = "/home/lab/secrets/practice"
+
+
+def _password_is_kept(vm: Host) -> None:
+    check.file_is(vm, PRACTICE, owner="lab", mode="0600")
+    size = vm.run("stat --format %%s %s", PRACTICE).stdout
+    check.true("it has 20 characters or more", int(size) >= 20, f"wc -c {PRACTICE}")
+
 
 CHECKS = (
     Check(
@@ -17,3 +26,5 @@ CHECKS = (
         "mkdir has an option --mode; 0700 is: the owner everything, others nothing",
     ),
 )
+
+EXERCISE = ("a long password lies in secrets/practice, for lab alone", _password_is_kept)

@@ -51,3 +51,8 @@ CHECKS = (
         "cyradm makes mailboxes; then speak LMTP to the socket, as a user in the group mail",
     ),
 )
+
+EXERCISE = (
+    "mail to alice+lists goes into her folder lists",
+    lambda vm: check.mail_arrived(vm, "user/alice/lists", subject="to the list", timeout=0),
+)

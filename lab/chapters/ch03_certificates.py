@@ -58,6 +58,19 @@ def _alice_is_a_client(vm: Host) -> None:
     check.true("alice is no server", not _verifies(vm, "sslserver", "alice/cert.pem"))
 
 
+def _bob_is_a_client(vm: Host) -> None:
+    """A certificate of his own: his name and address in it, his key beside it, good for a client only."""
+    check.true("bob is a client", _verifies(vm, "sslclient", "bob/cert.pem"))
+    check.true("bob is no server", not _verifies(vm, "sslserver", "bob/cert.pem"))
+    show = "openssl x509 -noout -subject -nameopt multiline -email -in bob/cert.pem"
+    names = vm.run(show, check=False).stdout.split()
+    check.true("it is in bob's name", {"bob", "bob@lab.example"} <= set(names), show)
+    check.file_is(vm, "/home/lab/bob/key.pem", owner="lab", mode="0600")
+    keys = ("openssl x509 -noout -pubkey -in bob/cert.pem", "openssl pkey -pubout -in bob/key.pem")
+    publics = {vm.run(command, check=False).stdout for command in keys}
+    check.true("the key is its key", len(publics) == 1 and all(publics))
+
+
 def _stranger_is_refused(vm: Host) -> None:
     """It is there, and still does not pass: a missing file would be refused as well."""
     issuer = "openssl x509 -noout -issuer -nameopt oneline -in %s"
@@ -113,3 +126,5 @@ CHECKS = (
         "put the new certificate beside the old key in /etc/ssl/cyrus, and restart Cyrus",
     ),
 )
+
+EXERCISE = ("a certificate for bob, good for a client only", _bob_is_a_client)

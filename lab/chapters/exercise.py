@@ -14,9 +14,11 @@ from lab.drift.notebooks import load, source
 from lab.errors import BadNotebook
 
 CELL = "exercise"
-FOLDED = r"<details>\s*<summary>{}</summary>\n(?P<text>.*?)</details>"
-HINT = re.compile(FOLDED.format("Hint"), re.DOTALL)
-SOLUTION = re.compile(FOLDED.format("Solution"), re.DOTALL)
+# A blank line around the text: without it Jupyter and the site take Markdown within HTML as it stands.
+FOLDED = r"^<details><summary>{}</summary>\n\n(?P<text>(?:(?!<details>).)*?)\n\n</details>$"
+HINT, SOLUTION = (
+    re.compile(FOLDED.format(word), re.DOTALL | re.MULTILINE) for word in ("Hint", "Solution")
+)
 SHELL = re.compile(r"^```bash\n(?P<shell>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -33,9 +35,16 @@ def parse_task(notebook: Path) -> Task:
     cells = [cell for cell in load(notebook)["cells"] if cell.get("id") == CELL]
     text = source(cells[0]) if cells else ""
     hint, solution = HINT.search(text), SOLUTION.search(text)
-    shell = SHELL.search(solution["text"]) if solution else None
-    if not (hint and shell):
+    shell = SHELL.findall(solution["text"]) if solution else []
+    parts = {
+        f"cell {CELL!r}": bool(cells),
+        "folded Hint": bool(hint),
+        "folded Solution": bool(solution),
+        "block of bash, one, in the Solution": len(shell) == 1,
+    }
+    if not hint or not all(parts.values()):
+        missing = next(part for part, there in parts.items() if not there)
         raise BadNotebook(
-            f"{notebook.name}: the cell {CELL!r} needs a folded Hint, and a folded Solution with a block of bash"
+            f"{notebook.name}: no {missing}", "CONTRIBUTING.md has the shape of an exercise"
         )
-    return Task(" ".join(hint["text"].split()), shell["shell"])
+    return Task(" ".join(hint["text"].split()), shell[0])

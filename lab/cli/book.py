@@ -33,7 +33,7 @@ from lab.session import Session, prove
     "--prove",
     "prove_checks",
     is_flag=True,
-    help="Instead: prove that each chapter's checks fail before it and pass after it.",
+    help="Instead: prove that checks and exercises fail before they are done and pass after.",
 )
 @click.option(
     "--canonical",
@@ -72,7 +72,7 @@ def drift(
     if canonical:
         sys.exit(drift_form(chosen, only_look))
     if prove_checks:
-        sys.exit(drift_proof(lab))
+        sys.exit(drift_proof(lab, chosen))
     from lab.drift import report
     from lab.drift.progress import shown
     from lab.drift.run import run as check_all
@@ -111,16 +111,16 @@ def drift_form(chosen: list[Chapter], only_look: bool) -> int:
     return 1 if found else 0
 
 
-def drift_proof(lab: Lab) -> int:
-    """Prove the chapters' checks."""
+def drift_proof(lab: Lab, chosen: list[Chapter]) -> int:
+    """Prove the chapters' checks and exercises."""
     with working(f"lab {lab.name}") as progress:
-        found = list(prove(lab, progress))
+        found = list(prove(lab, progress, chosen))
     for each, what in found:
         out.print(f"{each.name}: {escape(what)}")
-    count = sum(len(c.checks) for c in chapters())
+    count = sum(len(c.checks) for c in chosen)
     out.print(
-        f"{len(found)} wrong among {count} checks of {len(chapters())} chapters, "
-        "each asked before its chapter, after it, and after a reset"
+        f"{len(found)} wrong among {count} checks and {len(chosen)} exercises of {len(chosen)} chapters, "
+        "each asked before it is done, after it, and after a reset"
     )
     return 1 if found else 0
 

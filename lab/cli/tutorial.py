@@ -15,7 +15,6 @@ from lab.console import out, seconds, working
 from lab.lab import FRESH, Lab
 from lab.session import Session, run_checks
 
-
 exercise_option = click.option("--exercise", is_flag=True, help="The chapter's exercise instead.")
 
 
@@ -77,7 +76,7 @@ def hint(lab: Lab, chapter: Chapter, exercise: bool) -> None:
         if failure:
             out.print(f"{escape(each.what)}: {escape(each.hint)}")
             return
-    out.print(f"nothing is missing in {chapter.name}")
+    out.print(f"nothing is missing in {'the exercise of ' if exercise else ''}{chapter.name}")
 
 
 @main.command()
@@ -85,12 +84,12 @@ def hint(lab: Lab, chapter: Chapter, exercise: bool) -> None:
 @exercise_option
 @with_lab
 def solve(lab: Lab, chapter: Chapter, exercise: bool) -> None:
-    """Do CHAPTER for you: run its notebook on the machine as it stands."""
+    """Do CHAPTER for you: run its notebook, or its exercise's solution, on the machine as it stands."""
     with working(f"chapter {chapter.name}") as progress:
         session = Session(lab, progress)
         session.solve_exercise(chapter) if exercise else session.solve(chapter)
-    what, option = ("its exercise", " --exercise") if exercise else (chapter.name, "")
-    out.print(f"{what} is done; `lab check {chapter.number}{option}` looks at it")
+    what, option = ("the exercise of ", " --exercise") if exercise else ("", "")
+    out.print(f"{what}{chapter.name} is done; `lab check {chapter.number}{option}` looks at it")
 
 
 @main.command()

@@ -12,6 +12,8 @@ Status = Literal["same", "drift", "updated", "unchanged", "failed", "blocked"]
 DONE: frozenset[Status] = frozenset({"same", "drift", "updated", "unchanged"})
 MOST_MASKED = 0.6
 """A cell of which rules hide more than this proves too little."""
+MOST_MASKED_OVERALL = 0.1
+"""The same for all output of the book; of one notebook alone more may be hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class Outcome:
         return sum(notebook.masked for notebook in self.notebooks) / total if total else 0.0
 
     @property
+    def too_masked(self) -> bool:
+        """The rules hide too much of the book; known only when every notebook had its turn."""
+        return self.complete and self.masked_share > MOST_MASKED_OVERALL
+
+    @property
     def exit_code(self) -> int:
         """0 same, 1 drift, 2 a notebook failed, 3 no lab, where no notebook had failed before."""
         if any(notebook.status in ("failed", "blocked") for notebook in self.notebooks):
@@ -98,7 +105,7 @@ class Outcome:
         if self.error:
             return self.error_code
         drifted = any(notebook.status == "drift" for notebook in self.notebooks)
-        return 1 if drifted or self.dead_rules else 0
+        return 1 if drifted or self.dead_rules or self.too_masked else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.drift.outcome import CellResult, NotebookResult, Outcome
+from lab.drift.outcome import MOST_MASKED_OVERALL, CellResult, NotebookResult, Outcome
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SAID = {
@@ -57,8 +57,19 @@ def _text_lines(outcome: Outcome) -> Iterator[str]:
         if notebook.status in ("failed", "blocked"):
             yield f"{notebook.name}: {notebook.message}"
     yield from (f"rule {name} matched nothing: remove it" for name in outcome.dead_rules)
+    if outcome.too_masked:
+        yield too_masked(outcome)
     if outcome.error:
         yield outcome.error
+
+
+def too_masked(outcome: Outcome) -> str:
+    """Why a run fails in which every cell is the same, and where to begin to mend it."""
+    most = max(outcome.notebooks, key=lambda notebook: notebook.masked)
+    return (
+        f"rules hide {outcome.masked_share:.1%} of all output, {MOST_MASKED_OVERALL:.0%} at most: "
+        f"print less of what changes, {most.name} has the most of it"
+    )
 
 
 def _detail(cell: CellResult) -> str:
@@ -80,6 +91,8 @@ def _summary_lines(outcome: Outcome) -> Iterator[str]:
         figures = f"{len(notebook.cells)} | {len(notebook.wrong)} | {notebook.seconds:.1f}"
         yield f"| {notebook.name} | {said} | {figures} |"
     yield ""
+    if outcome.too_masked:
+        yield from [f"{too_masked(outcome)}.", ""]
     for notebook in outcome.notebooks:
         yield from _section(notebook)
     yield from ["## Rules", "", "| rule | matches |", "| --- | --: |"]
@@ -114,6 +127,7 @@ def as_json(outcome: Outcome) -> str:
         "exit_code": outcome.exit_code,
         "dead_rules": outcome.dead_rules,
         "masked_share": round(outcome.masked_share, 4),
+        "too_masked": outcome.too_masked,
         "rule_hits": outcome.hits,
     }
     return json.dumps({**worked_out, **asdict(outcome)}, indent=1) + "\n"
@@ -125,9 +139,11 @@ def junit(outcome: Outcome) -> bytes:
     for notebook in outcome.notebooks:
         cases = [_case(notebook, cell) for cell in notebook.cells]
         _suite(root, notebook.name, cases or [_bare(notebook)])
-    if outcome.dead_rules:
-        cases = [_told("rules", name, "failure", "matched nothing") for name in outcome.dead_rules]
-        _suite(root, "rules", cases)
+    rules = [_told("rules", name, "failure", "matched nothing") for name in outcome.dead_rules]
+    if outcome.too_masked:
+        rules.append(_told("rules", "all of them", "failure", too_masked(outcome)))
+    if rules:
+        _suite(root, "rules", rules)
     if outcome.error:
         _suite(root, "lab", [_told("lab", "lab", "error", outcome.error)])
     ET.indent(root)

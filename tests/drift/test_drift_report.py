@@ -87,6 +87,22 @@ def test_a_dead_rule_fails_a_complete_run_only() -> None:
     assert "rule old matched nothing" in report.text(whole)
 
 
+def test_rules_that_hide_a_tenth_of_the_book_fail_it() -> None:
+    """Said with its figure and the notebook to begin with; of one notebook alone more may be hidden."""
+    heavy = NotebookResult("01-a", "same", masked=11, total=50)
+    light = NotebookResult("02-b", "unchanged", total=50)
+    whole = Outcome((heavy, light), complete=True)
+    assert (whole.too_masked, whole.exit_code) == (True, 1)
+    said = "rules hide 11.0% of all output, 10% at most: print less of what changes, 01-a has"
+    assert said in report.text(whole)
+    assert said in report.summary(whole)
+    assert said.encode() in report.junit(whole)
+    assert json.loads(report.as_json(whole))["too_masked"] is True
+    assert replace(whole, complete=False).exit_code == 0
+    just = Outcome((replace(heavy, masked=10), light), complete=True)
+    assert (just.too_masked, just.exit_code) == (False, 0)
+
+
 def test_a_cell_that_is_mostly_masked_fails(clock: Path) -> None:
     """Over 60 % hidden proves nothing, even where the rest is the same."""
     alone = judged(clock, [code("date", "10:00:00\n")], [code("date", "11:00:00\n")])

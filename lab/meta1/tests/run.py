@@ -1,7 +1,9 @@
-"""``make check``: run the test groups side by side and say in a line each how they did.
+"""``make check`` and ``make check-all``: run the tests and say of each group in a line how it did.
 
-A group is a folder of tests or one file at the top. The whole output is in build/check/; what
-failed is shown, and every test that could not be run is named with its reason.
+A group is a folder of tests or one file at the top. ``make check`` shows that this build works on
+this machine; it leaves out what is marked `whole`: tests that start whole servers over and over,
+and those of the source tree itself. The output is in build/check/; what failed is shown, and every
+test that could not be run is named with its reason.
 """
 
 from __future__ import annotations
@@ -11,40 +13,43 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
 LOGS = TREE / "build" / "check"
-TIMEOUT = 900
+TIMEOUT = 1800
+SHARES = 3
+"""Processes the groups are dealt out to: starting one costs more than most groups take."""
 NO_TESTS = 5
 """Exit status of pytest when there is nothing to run."""
+RESULT = re.compile(r"^(tests/\S+?)::.* (PASSED|FAILED|ERROR|SKIPPED)\b[^\]]*\[ *\d+%\]$")
+WORDS = {"PASSED": "passed", "FAILED": "failed", "ERROR": "failed", "SKIPPED": "not run"}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a group did."""
+@dataclass
+class Share:
+    """The groups that one process ran: how the tests of each ended, and how the process did."""
 
-    group: str
-    status: int
-    seconds: float
-    counts: dict[str, int]
-    skipped: dict[str, int]
+    number: int
+    status: int = 0
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    not_run: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        mark = "ok  " if self.status in (0, NO_TESTS) else "FAIL"
-        counts = ", ".join(f"{number} {word}" for word, number in self.counts.items())
-        return f"{mark}  {self.group:<24} {self.seconds:6.1f} s  {counts or 'no result'}"
+    @property
+    def log(self) -> Path:
+        """All that pytest has said."""
+        return LOGS / f"check-{self.number}.log"
 
 
-def groups(wanted: list[str]) -> list[Path]:
-    """What to run: all groups, those that take long first, or what was asked for."""
-    if wanted:
-        return [TREE / each for each in wanted]
+def groups() -> list[Path]:
+    """All groups, those that take long first."""
     found = [each for each in (TREE / "tests").iterdir() if list(_tests(each))]
-    return sorted(found, key=lambda each: (not each.is_file(), each.name))
+    slow = ("smtps", "smtpc", "test_mcp.py", "test_build.py")
+    return sorted(found, key=lambda each: (each.name not in slow, each.name))
 
 
 def _tests(path: Path) -> Iterator[Path]:
@@ -54,79 +59,95 @@ def _tests(path: Path) -> Iterator[Path]:
         yield path
 
 
-def run(path: Path) -> Outcome:
-    """Run one group in a process of its own."""
-    name = path.relative_to(TREE).with_suffix("").as_posix()
-    group = name.removeprefix("tests/")
+def group_of(path: str) -> str:
+    """The group that a test file belongs to: ``tests/smtp/test_reply.py`` is of ``smtp``."""
+    return Path(path).parts[1].removesuffix(".py")
+
+
+def run(number: int, paths: Iterable[Path], options: list[str]) -> Share:
+    """Run one share of the groups in a process of its own, with a line for each group."""
+    share = Share(number)
     source = TREE / "build" / "lib"
-    path_to = f"{source if source.is_dir() else TREE / 'src'}:{TREE / 'tests'}"
     environment = os.environ | {
-        "PYTHONPATH": path_to,
+        "PYTHONPATH": f"{source if source.is_dir() else TREE / 'src'}:{TREE / 'tests'}",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(LOGS / "hypothesis"),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-rsfE", "-o", "pythonpath=", str(path)]
+    pytest = [sys.executable, "-m", "pytest", "-v", "-rsfE", "--no-header", "-o", "pythonpath="]
+    with share.log.open("w") as log, subprocess.Popen(
+        ["timeout", str(TIMEOUT), *pytest, *options, *map(str, paths)], cwd=TREE, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        read(process.stdout, share, log.write)
+    share.status = process.returncode
+    return share
+
+
+def read(lines: Iterable[str], share: Share, keep: Callable[[str], object]) -> None:
+    """Count the results of a share as they come, and print each group when the next one begins."""
+    current = ""
     begin = time.monotonic()
-    try:
-        done = subprocess.run(
-            command, cwd=TREE, env=environment, capture_output=True, text=True, timeout=TIMEOUT,
-            check=False,
-        )  # fmt: skip
-        status, output = done.returncode, done.stdout + done.stderr
-    except subprocess.TimeoutExpired as late:
-        output = (late.stdout or b"").decode(errors="replace")
-        status, output = 1, output + f"\nnot done within {TIMEOUT} seconds\n"
-    (LOGS / f"{group.replace('/', '-')}.log").write_text(output)
-    return Outcome(
-        group, status, time.monotonic() - begin, _counts(output),
-        _skipped(output),
-    )  # fmt: skip
+    for line in lines:
+        keep(line)
+        if line.startswith("SKIPPED ["):
+            share.not_run.append(line.partition("] ")[2].strip())
+        if not (found := RESULT.match(line)):
+            continue
+        if (group := group_of(found[1])) != current:
+            _tell(share, current, begin)
+            current, begin = group, time.monotonic()
+        share.counts.setdefault(group, Counter())[WORDS[found[2]]] += 1
+    _tell(share, current, begin)
 
 
-def _counts(output: str) -> dict[str, int]:
-    last = output.rstrip().rpartition("\n")[2]
-    pairs = re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed|deselected)", last)
-    return {word: int(number) for number, word in pairs}
-
-
-def _skipped(output: str) -> dict[str, int]:
-    """Reasons why tests were not run, each with their number."""
-    found: dict[str, int] = {}
-    for number, reason in re.findall(r"^SKIPPED \[(\d+)\] \S+: (.*)$", output, re.MULTILINE):
-        found[reason] = found.get(reason, 0) + int(number)
-    return found
+def _tell(share: Share, group: str, begin: float) -> None:
+    if group:
+        counts = share.counts[group]
+        mark = "FAIL" if counts["failed"] else "ok  "
+        said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        print(f"{mark}  {group:<18} {time.monotonic() - begin:6.1f} s  {said}", flush=True)
 
 
 def main(wanted: list[str]) -> int:
     """Run the groups; the status is 0 only if every test that ran has passed."""
+    everything = "--all" in wanted
+    paths = [TREE / each for each in wanted if each != "--all"]
+    options = [] if everything or paths else ["-m", "not whole and not system"]
+    paths = paths or groups()
     LOGS.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    outcomes: list[Outcome] = []
-    with ThreadPoolExecutor(max_workers=1 + (os.cpu_count() or 1)) as pool:
-        # One more than processors: several groups wait for time-outs most of their time.
-        for outcome in pool.map(run, groups(wanted)):
-            print(outcome, flush=True)
-            outcomes.append(outcome)
-    bad = [each for each in outcomes if each.status not in (0, NO_TESTS)]
-    for each in bad:
-        log = LOGS / f"{each.group.replace('/', '-')}.log"
-        print(f"\n---- {each.group}, from {log}:\n{log.read_text()[-6000:]}")
-    for each in outcomes:
-        for reason, number in each.skipped.items():
-            print(f"not run: {number} of {each.group}: {reason}")
-    print(_summary(outcomes, time.monotonic() - begin))
-    return 1 if bad or not outcomes else 0
+    dealt = [paths[number::SHARES] for number in range(SHARES)]
+    with ThreadPoolExecutor(max_workers=SHARES) as pool:
+        started = [pool.submit(run, n, part, options) for n, part in enumerate(dealt) if part]
+        shares = [each.result() for each in started]
+    bad = [share for share in shares if share.status not in (0, NO_TESTS)]
+    for share in bad:
+        print(f"\n---- from {share.log}:\n{_complaint(share.log.read_text())}")
+    for reason, number in Counter(_reason(line) for s in shares for line in s.not_run).items():
+        print(f"not run: {number}: {reason}")
+    print(
+        _summary("make check-all" if everything else "make check", shares, time.monotonic() - begin)
+    )
+    return 1 if bad else 0
 
 
-def _summary(outcomes: list[Outcome], seconds: float) -> str:
-    total: dict[str, int] = {}
-    for each in outcomes:
-        for word, number in each.counts.items():
-            total[word] = total.get(word, 0) + number
-    failed = total.get("failed", 0) + total.get("error", 0) + total.get("errors", 0)
-    parts = [f"{total.get('passed', 0)} passed", f"{failed} failed"]
-    parts += [f"{total['skipped']} not run"] if "skipped" in total else []
-    return f"make check: {', '.join(parts)}, {seconds:.1f} seconds"
+def _complaint(log: str) -> str:
+    """What pytest says of the tests that failed, or its last words."""
+    _, _, failures = log.partition("= FAILURES =")
+    return (failures or log)[-6000:]
+
+
+def _reason(line: str) -> str:
+    return line.partition(": ")[2]
+
+
+def _summary(what: str, shares: list[Share], seconds: float) -> str:
+    total = sum((counts for share in shares for counts in share.counts.values()), Counter[str]())
+    parts = [f"{total['passed']} passed", f"{total['failed']} failed"]
+    parts += [f"{total['not run']} not run"] if total["not run"] else []
+    return f"{what}: {', '.join(parts)}, {seconds:.1f} seconds"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from tempfile import mkdtemp
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 TREE = Path(__file__).resolve().parent.parent
 IS_ROOT = os.geteuid() == 0
 NOBODY = 65534
@@ -106,6 +108,16 @@ def test_configure_refuses_root_with_the_reason(box: Path) -> None:
     assert done.returncode == 1
     assert "this is root" in done.stdout
     assert "--enable-root-build" in done.stdout
+
+
+def test_make_refuses_root(built: Path, box: Path) -> None:
+    """Neither make nor make check: root would leave files that the plain user cannot write."""
+    (box / "id").write_text("#!/bin/sh\necho 0\n")
+    (box / "id").chmod(0o755)
+    for command in (["make", "-B"], ["make", "check", "TESTS=tests/test_layers.py"]):
+        done = run(built, *command, PATH=f"{box}:/usr/bin:/bin")
+        assert done.returncode != 0
+        assert "this is root, and only 'make install' needs it" in done.stdout
 
 
 def test_configure_says_what_it_found(built: Path) -> None:
@@ -211,6 +223,9 @@ def test_uninstall_leaves_mail_and_configuration(built: Path) -> None:
 def test_dist_is_reproducible_and_whole(built: Path, box: Path) -> None:
     """The same bytes from another copy, with other times; nothing that was built is in it."""
     other = copy_tree(box)
+    left_over = other / "tests" / ".hypothesis"
+    left_over.mkdir()
+    (left_over / "example").write_text("what a tool has left")
     for each in other.rglob("*"):
         os.utime(each, (1, 1))
     assert run(other, "./configure", "--prefix=/opt/m1").returncode == 0

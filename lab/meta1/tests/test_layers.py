@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 TREE = Path(__file__).resolve().parent.parent
 PACKAGE = TREE / "src" / "meta1"
 DAEMONS = {"mcp", "smtps", "smtpc", "qmgr", "smar"}

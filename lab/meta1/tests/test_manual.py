@@ -20,6 +20,8 @@ from meta1.metaconf import USAGE as METACONF_USAGE
 from meta1.queue.control import COMMANDS
 from meta1.tools import createmap, qmgrctl
 
+pytestmark = pytest.mark.whole
+
 TREE = Path(__file__).resolve().parent.parent
 USAGES = {"mcp": MCP_USAGE, "metaconf": METACONF_USAGE} | {
     name: usage(name) for name in ("smtps", "smtpc", "qmgr", "smar")

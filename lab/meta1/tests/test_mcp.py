@@ -131,6 +131,7 @@ def test_starts_last_to_first_and_stops_first_to_last(lab: Lab) -> None:
     assert not list(lab.box.glob("*.modules"))
 
 
+@pytest.mark.whole
 def test_second_mcp_is_refused(lab: Lab) -> None:
     """Two of them would fight over the sockets and the queue."""
     lab.start()
@@ -163,6 +164,7 @@ def test_a_dead_module_takes_its_dependents_along(lab: Lab) -> None:
     assert lab.greeting() == b"220 smtps\r\n"
 
 
+@pytest.mark.whole
 def test_a_module_that_keeps_dying_does_not_stop_the_others(lab: Lab) -> None:
     """The others serve; the bad one is tried again, later each time, and the log says so."""
     text = (lab.box / "meta1.conf").read_text()
@@ -177,6 +179,7 @@ def test_a_module_that_keeps_dying_does_not_stop_the_others(lab: Lab) -> None:
     lab.all_ready()
 
 
+@pytest.mark.whole
 def test_a_module_that_never_serves_is_killed_and_tried_again(lab: Lab) -> None:
     """A start that hangs does not hold the others up for ever."""
     lab.write_config(mcp="start_timeout = 3;")
@@ -188,6 +191,7 @@ def test_a_module_that_never_serves_is_killed_and_tried_again(lab: Lab) -> None:
     assert "module_late module=smtpc" in (lab.box / "stderr").read_text()
 
 
+@pytest.mark.whole
 def test_a_deaf_module_is_killed(lab: Lab) -> None:
     """Who does not end within stop_timeout gets SIGKILL, and mcp still ends with 0."""
     lab.write_config(mcp="stop_timeout = 1;")
@@ -208,6 +212,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("deaf", ["", "smtps.deaf"])
 def test_kill_9_of_mcp_leaves_nothing_that_blocks_a_restart(lab: Lab, deaf: str) -> None:
     """Modules end with mcp; one that does not is ended by the next mcp, which then serves."""
@@ -227,6 +232,7 @@ def test_kill_9_of_mcp_leaves_nothing_that_blocks_a_restart(lab: Lab, deaf: str)
     assert not any(alive(pid) for pid in pids)
 
 
+@pytest.mark.whole
 def test_reload_restarts_only_what_changed(lab: Lab) -> None:
     """SIGHUP: a new port restarts smtps and is served; the others read the file again."""
     process = lab.start()
@@ -247,6 +253,7 @@ def test_reload_restarts_only_what_changed(lab: Lab) -> None:
     assert lab.greeting() == b"220 smtps\r\n"
 
 
+@pytest.mark.whole
 def test_reload_adds_and_removes_a_server(lab: Lab) -> None:
     """A second smtps section starts with a reload, and ends when it is taken out again."""
     process = lab.start()
@@ -270,11 +277,10 @@ def test_reload_adds_and_removes_a_server(lab: Lab) -> None:
     lab.until(lambda: "inside.0" in lab.history("stop"))
 
 
+@pytest.mark.whole
 def test_several_processes_share_several_sockets(lab: Lab) -> None:
     """processes = 2, IPv4 and IPv6 on one port; a process that dies leaves the other alone."""
-    lab.write_config(
-        smtps=f"processes = 2; listen_socket {{ type = inet6; port = {lab.port}; }}"
-    )
+    lab.write_config(smtps=f"processes = 2; listen_socket {{ type = inet6; port = {lab.port}; }}")
     lab.start()
     lab.until(lambda: len(lab.history("ready")) == 5)
     with socket.create_connection(("::1", lab.port), timeout=30) as connection:
@@ -285,6 +291,7 @@ def test_several_processes_share_several_sockets(lab: Lab) -> None:
     assert lab.history("ready").count("smtps.0") == 1
 
 
+@pytest.mark.whole
 def test_background(lab: Lab) -> None:
     """Without -F the command returns when everything serves; the pid file names the daemon."""
     starter = lab.start("-f")
@@ -296,6 +303,7 @@ def test_background(lab: Lab) -> None:
     assert (lab.box / "qmgr.log").exists()
 
 
+@pytest.mark.whole
 def test_background_start_that_fails_says_why(lab: Lab) -> None:
     """A port that is taken: status 1 and a message where one sees it."""
     with socket.create_server(("127.0.0.1", lab.port)):
@@ -304,6 +312,7 @@ def test_background_start_that_fails_says_why(lab: Lab) -> None:
     assert "Address already in use" in (lab.box / "stderr").read_text()
 
 
+@pytest.mark.whole
 def test_wrong_configuration_starts_nothing(lab: Lab) -> None:
     """Every fault is shown with its place; the status is EX_CONFIG."""
     (lab.box / "meta1.conf").write_text("smtps { prot = 25; }\nqmgrr { }\n")
@@ -314,6 +323,7 @@ def test_wrong_configuration_starts_nothing(lab: Lab) -> None:
     assert not lab.history()
 
 
+@pytest.mark.whole
 def test_an_account_that_is_missing_is_named(lab: Lab) -> None:
     """mcp as a plain user cannot become another one, and says so."""
     lab.write_config(qmgr="user = root;")

@@ -61,9 +61,7 @@ def test_bad_arguments(argv: list[str]) -> None:
         (3, "prefix: ", "effective configuration"),
     ],
 )
-def test_versions(
-    capsys: pytest.CaptureFixture[str], letters: int, has: str, lacks: str
-) -> None:
+def test_versions(capsys: pytest.CaptureFixture[str], letters: int, has: str, lacks: str) -> None:
     """Each V adds a part."""
     assert report("smtps", parse_arguments(["-" + "V" * letters])) == 0
     text = capsys.readouterr().out
@@ -102,8 +100,7 @@ def test_check_of_missing_files(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_which_server() -> None:
     """Of several servers one has to be named."""
     text = (
-        b"smtps a { listen_socket { } }"
-        b"smtps b { listen_socket { port = 26; } pass_fd_socket = b; }"
+        b"smtps a { listen_socket { } }smtps b { listen_socket { port = 26; } pass_fd_socket = b; }"
     )
     config = parse_config(text)
     assert find_section(config, "smtps", "b").listen_socket[0].port == 26

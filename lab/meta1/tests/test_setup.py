@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -102,6 +103,27 @@ def test_check_names_each_fault_and_what_mends_it(
     at = next(i for i, line in enumerate(lines) if line.startswith("FAULT") and fault in line)
     assert mend in lines[at + 1]
     assert lines[-1] == "1 to mend"
+
+
+def test_check_notes_who_may_read_the_secrets(box: Path) -> None:
+    """Not in the group of sasldb2: a note with the command, and all is well; in it: said."""
+    secrets = box / "sasldb2"
+    secrets.touch()
+    group = "nogroup" if os.geteuid() == 0 else secrets.group()
+    if os.geteuid() == 0:
+        shutil.chown(secrets, group=group)
+    check = script(box, "sm.check.sh")
+    found = accounts(box, GOOD_USERS, GOOD_GROUPS, GOOD_MEMBERS)
+    without = run(check, "-p", META1_SASLDB=str(secrets), **found)
+    assert without.returncode == 0, without.stdout
+    assert f"note   for AUTH by {secrets}: usermod --append --groups {group} meta1s" in (
+        without.stdout
+    )
+    members = GOOD_MEMBERS | {"meta1s": f"{GOOD_MEMBERS['meta1s']} {group}"}
+    shutil.rmtree(box / "tools")
+    found = accounts(box, GOOD_USERS, GOOD_GROUPS, members)
+    inside = run(check, "-p", META1_SASLDB=str(secrets), **found)
+    assert f"ok     meta1s is in group {group}: AUTH may look into {secrets}" in inside.stdout
 
 
 def test_check_without_option_explains_itself(box: Path) -> None:

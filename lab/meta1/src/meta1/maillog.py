@@ -204,6 +204,11 @@ def attempted(transaction: str, **fields: object) -> None:
     fact(INFO, 9, "attempted", transaction, **fields)
 
 
+def handed_over(transaction: str, **fields: object) -> None:
+    """smtpc has come to the end of one delivery, whatever the server said."""
+    fact(INFO, 10, "handed_over", transaction, **fields)
+
+
 def finished(transaction: str, **fields: object) -> None:
     """The closing line of a message in qmgr: nothing of it is left in the queue."""
     fact(INFO, 9, "finished", transaction, **fields)
@@ -220,6 +225,11 @@ def recovered(**fields: object) -> None:
 
 
 # -- smar -----------------------------------------------------------------------------------------
+
+
+def routed(transaction: str, **fields: object) -> None:
+    """The way of one recipient was found, or why there is none."""
+    fact(INFO, 10, "routed", transaction, **fields)
 
 
 def map_opened(name: str, **fields: object) -> None:

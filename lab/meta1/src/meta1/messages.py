@@ -18,7 +18,7 @@ from typing import Final, NewType
 
 from meta1.queue.envelope import Content, Envelope, Outcome
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """Raised with every change of a message; processes of different versions do not talk."""
 
 Text = NewType("Text", str)
@@ -232,6 +232,8 @@ class ResolveRoute:
     request_id: int
     forward_path: str
     expand: bool = True
+    transaction_id: str = ""
+    """For the log: the answer does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)

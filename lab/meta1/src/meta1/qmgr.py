@@ -72,9 +72,11 @@ class Manager:
         """Read a message from DEFEDB."""
         return self._stores.reader.load(transaction_id)
 
-    def resolve(self, forward_path: str, expand: bool, callback: Routed) -> None:
+    def resolve(
+        self, transaction_id: str, forward_path: str, expand: bool, callback: Routed
+    ) -> None:
         """Ask smar."""
-        self._routes.ask(forward_path, expand, callback)
+        self._routes.ask(transaction_id, forward_path, expand, callback)
 
     def deliver(self, delivery: Deliver) -> None:
         """Hand a delivery to smtpc."""

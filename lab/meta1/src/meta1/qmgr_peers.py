@@ -37,11 +37,13 @@ class Routes:
         """Ask no more."""
         self._link.stop()
 
-    def ask(self, forward_path: str, expand: bool, callback: Routed) -> None:
-        """Ask for a route."""
+    def ask(
+        self, transaction_id: str, forward_path: str, expand: bool, callback: Routed
+    ) -> None:
+        """Ask for a route for a recipient of a message."""
         now = asyncio.get_running_loop().time()
         request_id = self._requests.begin(now, callback)
-        request = ResolveRoute(request_id, forward_path, expand)
+        request = ResolveRoute(request_id, forward_path, expand, transaction_id)
         self._open[request_id] = request
         self._link.send(request)
 

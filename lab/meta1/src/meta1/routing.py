@@ -164,11 +164,12 @@ class Routing:
         return NextHop(Transport.LMTP, f"lmtp:{socket}", (Host("lmtp", socket, 0),))
 
     async def _mailer_entry(self, local: str, domain: str) -> str | None:
-        """The value of the mailer table: address, domain, then `.domain` for those above."""
+        """The value of the mailer table: address, domain, `.domain` for those above, `.` for all."""
         flags, table = self._rules.mailertable.flags, self._rules.mailertable.map
         keys = [f"{local}@{domain}"] if "full_address" in flags and local else []
         keys += [domain] if "domain" in flags else []
-        keys += [f".{one}" for one in domain_keys(domain)[1:]] if "subdomains" in flags else []
+        above = [*domain_keys(domain)[1:], ""]
+        keys += [f".{one}" for one in above] if "subdomains" in flags else []
         for key in keys:
             answer = await table.lookup(key)
             if answer.is_found:

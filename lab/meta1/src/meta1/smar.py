@@ -39,6 +39,7 @@ MAX_REMEMBERED: Final = 5_000
 MAX_TASKS: Final = 2_000
 """Questions under way; a peer that asks more waits at its socket."""
 
+Question = CheckAccess | ResolveClient | ResolveRoute
 Reply = AccessChecked | ClientResolved | RouteResolved
 
 
@@ -114,9 +115,9 @@ class Resolver:
         if not isinstance(message, CheckAccess | ResolveClient | ResolveRoute):
             maillog.trouble("unexpected message", kind=type(message).__name__)
             return
-        known = self._memo.get(replace(message, request_id=0))
+        known = self._memo.get(_question(message))
         if known is not None:
-            channel.send(replace(known, request_id=message.request_id))
+            _send(channel, message, replace(known, request_id=message.request_id))
             return
         self._start(self._answer(channel, message))
         if len(self._tasks) >= MAX_TASKS:
@@ -141,14 +142,14 @@ class Resolver:
             self.doubt.notice(error)
 
     async def _answer(
-        self, channel: Channel, message: CheckAccess | ResolveClient | ResolveRoute
+        self, channel: Channel, message: Question
     ) -> None:
         """Find the answer, send it, and remember it if it was certain."""
         find = cast(Callable[[Resolver, Message], Awaitable[Reply]], _FINDERS[type(message)])
         answer = await find(self, message)
-        channel.send(answer)
+        _send(channel, message, answer)
         if _is_certain(answer) and len(self._memo) < MAX_REMEMBERED:
-            self._memo[replace(message, request_id=0)] = answer
+            self._memo[_question(message)] = answer
 
     async def _check(self, message: CheckAccess) -> Reply:
         """Decide about access."""
@@ -176,6 +177,24 @@ _FINDERS: Final = {
     ResolveRoute: Resolver._route,
     ResolveClient: Resolver._client,
 }
+
+
+def _question(message: Question) -> Question:
+    """What is asked, without who asks: the same question has the same answer."""
+    if isinstance(message, ResolveRoute):
+        return replace(message, request_id=0, transaction_id="")
+    return replace(message, request_id=0)
+
+
+def _send(channel: Channel, message: Question, answer: Reply) -> None:
+    """Answer; a route is a fact in the life of a message and goes into the log."""
+    channel.send(answer)
+    if isinstance(message, ResolveRoute) and isinstance(answer, RouteResolved):
+        hops = {one.next_hop.key for one in answer.targets}
+        maillog.routed(
+            message.transaction_id, to=message.forward_path, outcome=answer.outcome.value,
+            host=" ".join(sorted(hops)), code=answer.code or None, text=answer.text,
+        )  # fmt: skip
 
 
 def _is_certain(answer: Reply) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from meta1 import maillog
 from meta1.messages import Deliver, DeliveryReported, RecipientResult
 from meta1.queue.envelope import NULL_PATH, Outcome
 from meta1.smtp import syntax
@@ -29,6 +30,10 @@ class Job:
         """Report, once; nothing is left open."""
         self.body.close()
         found = tuple([result_of(one, has_dsn) for one in results])
+        maillog.handed_over(
+            self.delivery.transaction_id, delivery=self.delivery.delivery_id, host=host,
+            recipients=len(found), code=" ".join(sorted({str(one.code) for one in found})),
+        )  # fmt: skip
         self.report(DeliveryReported(self.delivery.delivery_id, found, host, reached))
 
     def failed(self, word: Reply, host: str = "", reached: bool = True) -> None:

@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._events: deque[ev.ServerEvent] = deque()
         self._is_running = False
         self._is_half_closed = False
+        self._is_lost = False
         self._pauses: set[str] = set()
         self._early: list[bytes] = []
         self._began = self._deadline = self._content_began = 0.0
@@ -108,6 +109,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the session; a mail that is being kept goes on by itself."""
+        if self._is_lost:
+            return
+        self._is_lost = True
         self.transport = None
         was_over = bool(self._why)
         self.run(self.core.close(None, "connection lost"))
@@ -243,6 +247,8 @@ class Connection(asyncio.Protocol):
             maillog.tls_failed(self.session_id, "server", error)
             self.end(replies.TRY_LATER, "TLS failed")
             transport.abort()
+            # A reset in the middle of the handshake is told to nobody but us.
+            self.connection_lost(error)
             return
         if secure is not None and self.transport is not None:
             self.transport = secure

@@ -157,8 +157,9 @@ class World:
         return self.reader.load(transaction_id)
 
     def resolve(
-        self, forward_path: str, expand: bool, callback: Callable[[RouteResolved | None], None]
-    ) -> None:
+        self, transaction_id: str, forward_path: str, expand: bool,
+        callback: Callable[[RouteResolved | None], None],
+    ) -> None:  # fmt: skip
         """Answer at once, as the weather has it: by default everybody has a host of his own."""
         found = self.weather.routes.get(forward_path) if expand else None
         callback(found or route(forward_path))

@@ -95,6 +95,7 @@ def test_failures_come_back_as_reports(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_deferred_mail_is_tried_again_also_after_kill(tmp_path: Path) -> None:
     """A server that is busy gets the mail later, though qmgr, smtpc and smar were killed."""
 
@@ -114,6 +115,7 @@ def test_deferred_mail_is_tried_again_also_after_kill(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_kill_under_load_loses_nothing(tmp_path: Path) -> None:
     """Whoever is killed while mail flows: all that was committed arrives."""
 
@@ -136,6 +138,7 @@ def test_kill_under_load_loses_nothing(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_operator_tools(tmp_path: Path) -> None:
     """hold, status, release, delete by the real programs; errors have an exit status."""
 
@@ -165,6 +168,7 @@ def test_operator_tools(tmp_path: Path) -> None:
     assert absent.returncode == 69 and "control.sock" in absent.stderr
 
 
+@pytest.mark.whole
 def test_aliases_and_access_map_are_read_again(tmp_path: Path) -> None:
     """A map that is rebuilt while smar runs is used for the next message."""
 
@@ -182,6 +186,7 @@ def test_aliases_and_access_map_are_read_again(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_a_full_queue_refuses(tmp_path: Path) -> None:
     """AQ_max_entries: 452, and what was accepted is delivered all the same."""
 
@@ -195,6 +200,7 @@ def test_a_full_queue_refuses(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk, qmgr="AQ_max_entries = 10;")
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("command", [["-V"], ["-VVVV"], ["--help"]])
 @pytest.mark.parametrize("name", ["qmgr", "smtpc", "smar"])
 def test_programs_explain_themselves(name: str, command: list[str]) -> None:

@@ -190,6 +190,19 @@ def test_client_that_leaves_in_the_handshake(start: Start, tls_options: str) -> 
     wait_for(lambda: any(" closed " in line for line in running.log.lines))
 
 
+@pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
+def test_reset_in_the_handshake_is_counted_out(start: Start, tls_options: str, loop: Any) -> None:
+    """Whoever breaks handshakes off does not use up the sessions, neither his nor all."""
+    running = start(ACCESS + tls_options + "max_sessions_per_client = 2;", loop_factory=loop)
+    for number in range(1, 5):
+        with closing(Raw(running)) as raw:
+            assert raw.line()[:3] == "220"
+            raw.send(b"EHLO x\r\nSTARTTLS\r\n")
+            raw.reply(), raw.reply()
+            raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_for(lambda: sum(" closed " in one for one in running.log.lines) == number)
+
+
 def test_unusable_tls_section(start: Start, authority: Authority) -> None:
     """A key that others can read does not start the server."""
     cert, key = authority.issue("open")

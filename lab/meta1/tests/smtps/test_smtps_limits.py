@@ -73,7 +73,8 @@ def test_client_that_does_not_read(start: Start) -> None:
             while sent < 100_000_000:
                 sent += raw.socket.send(b"HELP\r\n" * 2000)
         (session,) = running.call(lambda: list(sessions_of(running)))
-        assert session.transport.get_write_buffer_size() < 4_000_000
+        # Some buffers of the kernel's size, times what a reply is longer than its command.
+        assert session.transport.get_write_buffer_size() < 16_000_000
         assert session.core.backlog < 1_000_000
 
 

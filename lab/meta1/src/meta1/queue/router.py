@@ -28,8 +28,9 @@ class Resolver(Protocol):
     """Who knows routes and the time."""
 
     def resolve(
-        self, forward_path: str, expand: bool, callback: Callable[[RouteResolved | None], None]
-    ) -> None:
+        self, transaction_id: str, forward_path: str, expand: bool,
+        callback: Callable[[RouteResolved | None], None],
+    ) -> None:  # fmt: skip
         """Ask smar, once for each call; None comes back if it cannot be asked."""
 
     def now(self) -> float:
@@ -67,7 +68,9 @@ class Router:
         for number in numbers:
             state = entry.recipients[number]
             callback = partial(self._routed, routing, number)
-            self._outside.resolve(state.forward_path, not state.is_expanded, callback)
+            self._outside.resolve(
+                entry.transaction_id, state.forward_path, not state.is_expanded, callback
+            )
 
     def _routed(self, routing: Routing, number: int, route: RouteResolved | None) -> None:
         """Note one route; the last one sets the message on its way."""
