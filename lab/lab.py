@@ -115,6 +115,17 @@ class Lab:
         Lab._current = self
         return self.host
 
+    def power_cut(self) -> Host:
+        """Take the machine's power away without warning, switch it on again and reconnect."""
+        with self._locked():
+            provider = self.provider()
+            self._close()
+            provider.cut_power()
+            provider.up(_quiet)
+            self._reconnect()
+        Lab._current = self
+        return self.host
+
     def names(self) -> list[str]:
         """Checkpoints, oldest first."""
         return self.provider().names()

@@ -87,6 +87,31 @@ def identity() -> str:
     return hashlib.sha256(_tarball()[2]).hexdigest()
 
 
+def origin_of(name: str, content: bytes, sha256: str = "") -> str:
+    """Where a tarball comes from, as its checksum proves. Raises `LabError` where nothing does."""
+    found = hashlib.sha256(content).hexdigest()
+    if name in PUBLISHED:
+        size, expected = PUBLISHED[name]
+        if (len(content), found) != (size, expected):
+            raise LabError(
+                f"{name} is not what was published: {len(content)} bytes with SHA-256 {found[:8]}..., "
+                f"and not {size} with {expected[:8]}...",
+                "get it again, and do not build this one",
+            )
+        return UPSTREAM
+    if not sha256:
+        raise LabError(
+            f"nothing is known of {name}, whose SHA-256 is {found}",
+            "if you know from elsewhere that this is right: META1_SHA256, or sha256 below [meta1] in lab.toml",
+        )
+    if found != sha256.lower():
+        raise LabError(
+            f"{name} has the SHA-256 {found}, not {sha256}",
+            "get it again, and do not build this one",
+        )
+    return VOUCHED
+
+
 def release_in(folder: Path) -> Release:
     """The release signed with the key in a lab's folder, which is made if it is missing."""
     name, origin, tarball = _tarball()
@@ -114,7 +139,7 @@ def _tarball() -> tuple[str, str, bytes]:
     if given := _given("tarball"):
         path = _path(given)
         content = _read(path)
-        return path.name, _checked(path.name, content, _given("sha256")), content
+        return path.name, origin_of(path.name, content, _given("sha256")), content
     return _made()
 
 
@@ -127,31 +152,6 @@ def _made() -> tuple[str, str, bytes]:
     with TemporaryDirectory() as top:
         _call(["sh", "misc/dist.sh", name, day, top], {}, cwd=tree)
         return f"{name}.tar.gz", OURS, (Path(top) / f"{name}.tar.gz").read_bytes()
-
-
-def _checked(name: str, content: bytes, sha256: str) -> str:
-    """Where a tarball comes from, as its checksum proves it. Raises `LabError` where nothing does."""
-    found = hashlib.sha256(content).hexdigest()
-    if name in PUBLISHED:
-        size, expected = PUBLISHED[name]
-        if (len(content), found) != (size, expected):
-            raise LabError(
-                f"{name} is not what was published: {len(content)} bytes, SHA-256 {found}; "
-                f"published were {size} bytes, {expected}",
-                "get it again, and do not build this one",
-            )
-        return UPSTREAM
-    if not sha256:
-        raise LabError(
-            f"nothing is known of {name}, whose SHA-256 is {found}",
-            "if you know from elsewhere that this is right: META1_SHA256, or sha256 below [meta1] in lab.toml",
-        )
-    if found != sha256.lower():
-        raise LabError(
-            f"{name} has the SHA-256 {found}, not {sha256}",
-            "get it again, and do not build this one",
-        )
-    return VOUCHED
 
 
 def _given(what: str) -> str:
@@ -218,7 +218,7 @@ def _fingerprint_of(key: bytes) -> str:
 
 def _fingerprint(listing: bytes) -> str:
     """The first key's fingerprint in a listing with colons; empty if there is no key."""
-    found = re.search(r"^fpr:+([0-9A-F]{40}):", listing.decode(), re.MULTILINE)
+    found = re.search(r"^fp\w:+([0-9A-F]{40}):", listing.decode(), re.MULTILINE)
     return found[1] if found else ""
 
 

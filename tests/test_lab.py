@@ -106,6 +106,15 @@ def test_a_checkpoint_brings_the_whole_machine_back(lab: Lab) -> None:
     )
 
 
+def test_after_a_power_cut_the_disk_is_as_it_was(lab: Lab) -> None:
+    """Files are there, the programs that ran are not, and the services come up as after a boot."""
+    lab.host.run("touch /srv/cut && systemd-run --quiet --unit=doomed sleep 600", as_user="root")
+    vm = lab.power_cut()
+    asked = "ls /srv/cut; systemctl is-active doomed; systemctl is-active dnsmasq"
+    assert vm.run(asked, check=False).lines == ["/srv/cut", "inactive", "active"]
+    lab.restore(FRESH)
+
+
 def test_forgetting_a_checkpoint_in_use_leaves_the_machine_alone(lab: Lab) -> None:
     """The machine that was started from it goes on running."""
     lab.save("used")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
-from labsite import reference, reference_code, reference_manual
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "book" / "_ext"))
+
+from labsite import reference, reference_code, reference_manual  # noqa: E402
 
 
 @pytest.mark.parametrize("name", reference.PAGES)

@@ -147,10 +147,13 @@ def doctor(json_: bool) -> None:
 
 @main.command()
 @with_lab
-@click.argument("what", type=click.Choice(["run", "providers", "drift"]))
+@click.argument("what", type=click.Choice(["run", "providers", "drift", "mutations"]))
 @as_json
 def bench(lab: Lab, what: str, json_: bool) -> None:
-    """Measure: a command's round trip, the providers' times, the drift check against a plain script."""
+    """Measure: a command's round trip, the providers' times, the drift check against a plain script.
+
+    `mutations` changes MeTA1 on the machine and counts the cells in which the drift check sees it.
+    """
     from lab.bench import BENCHES, table
 
     with working("bench") as progress:

@@ -61,6 +61,9 @@ class Provider(Protocol):
     def connect(self) -> socket:
         """A fresh stream to sshd of the running machine; raises `NotUp`."""
 
+    def cut_power(self) -> None:
+        """Take the running machine's power away: nothing in it is told; its disk stays for `up`."""
+
     def save(self, name: str) -> None:
         """Keep the whole machine's state under a name, replacing an older one of that name."""
 

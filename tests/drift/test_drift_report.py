@@ -180,7 +180,7 @@ def test_junit_is_what_a_ci_reads(tmp_path: Path) -> None:
     assert counts == [
         ["01-a", "2", "1", "0"],
         ["02-b", "1", "0", "1"],
-        ["rules", "1", "1", "0"],
+        ["rules", "2", "2", "0"],
         ["lab", "1", "0", "1"],
     ]
     failure = root.find(".//testcase[@name='cell 2 [c2] cat x']/failure")

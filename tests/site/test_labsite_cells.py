@@ -146,7 +146,7 @@ def test_other_cells_show_as_what_they_are(page: str) -> None:
     assert titles[0] == "Python"
     assert titles[6:9] == ["/etc/imapd.conf", "Check", "Check"]
     assert "show(" not in re.sub(r"<.*?>", "", page)
-    assert page.count('class="output stream holds') == 2
+    assert page.count('class="output stream holds') == 3
 
 
 def test_outputs_show_as_what_they_are(page: str) -> None:
@@ -157,6 +157,22 @@ def test_outputs_show_as_what_they_are(page: str) -> None:
     assert 'alt="two bars"' in page
     assert '<svg role="img" aria-label="chain" style="--width:7.50em"' in page
     assert '<span class=" -Color -Color-Green">colour 32</span>' in page
+
+
+def test_exercise_shows_as_one(page: str) -> None:
+    """Hint and solution are folded, the solution is shell, and what is to do is no check that holds."""
+    folded = page[page.index("<details>") : page.rindex("</details>")]
+    assert folded.count("<summary>") == 2
+    assert blocks(folded) == [
+        (
+            "lab@mail",
+            "vm-user",
+            "$ sudo true\n$ echo 'a line that is long enough to be wider than a "
+            "phone, so that it has to scroll' \\\n  > file\n",
+        ),
+    ]
+    assert [title for title, _, _ in blocks(page)][-2:] == ["Exercise", "Exercise"]
+    assert page.count('class="output stream open') == 1
 
 
 def test_notes_and_tables_of_prose(trial: Path) -> None:

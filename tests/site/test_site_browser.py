@@ -101,6 +101,20 @@ def test_pictures_follow_dark_mode(browser: Browser, site_address: str) -> None:
     assert all(a != b for a, b in zip(colours["desktop"], colours["dark"], strict=True))
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_solution_unfolds_by_keyboard(browser: Browser, trial_address: str, view: str) -> None:
+    """What is folded is not read by accident, opens by Enter, breaks no rule then, and can be copied."""
+    with opened(browser, view, trial_address + "notebooks/cells.html") as page:
+        code = page.locator("details:not([class]) pre")
+        assert not code.is_visible()
+        page.locator("details:not([class]) summary").last.focus()
+        page.keyboard.press("Enter")
+        assert code.is_visible()
+        settle(page)
+        assert axe(page) == ()
+        assert page.locator("details:not([class]) button.copybtn").is_visible()
+
+
 def test_copy_takes_only_commands(browser: Browser, trial_address: str) -> None:
     """The copy button of a shell cell leaves the prompts, and outputs have no such button."""
     with opened(browser, "desktop", trial_address + "notebooks/cells.html") as page:

@@ -145,6 +145,28 @@ def error(*lines: str) -> Json:
     return {"output_type": "error", "ename": "X", "evalue": "x", "traceback": list(lines)}
 
 
+EXERCISE = """\
+## Exercise
+
+Do this.
+
+<details><summary>Hint</summary>
+
+Think of `that`.
+
+</details>
+
+<details><summary>Solution</summary>
+
+```bash
+sudo true
+echo 'a line that is long enough to be wider than a phone, so that it has to scroll' \\
+  > file
+```
+
+</details>
+"""
+
 CELLS = (
     markdown("# Cells\n\nThe first paragraph says what this page is for."),
     code("from lab import Lab, check, show\n\nvm = Lab().up()", stream("ready in 0.9 s\n")),
@@ -171,6 +193,9 @@ CELLS = (
     code("display(graph)", display("image/svg+xml", GRAPH)),
     code("display(table)", display("text/markdown", TABLE)),
     code("hidden = 1", tags=("hide-input",)),
+    markdown(EXERCISE),
+    code("exercise(vm, 1)", stream("to do  that is so\n")),
+    code("exercise(vm, 1)", stream("ok   that is so\n")),
 )
 
 

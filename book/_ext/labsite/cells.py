@@ -117,6 +117,15 @@ def show_check_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
     return True
 
 
+def show_exercise_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
+    """The cell that asks whether the reader has done the exercise."""
+    if not re.fullmatch(r"exercise\(vm, \d+\)", source.astext().strip()):
+        return False
+    _title(source, "Exercise")
+    cell["classes"] += ["check", "exercise"]
+    return True
+
+
 def show_python_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
     """Any other cell: Python, and said so, because most cells are not."""
     _title(source, "Python")
@@ -125,7 +134,7 @@ def show_python_cell(cell: nodes.Element, source: nodes.literal_block) -> bool:
 
 
 def show_output(cell: nodes.Element) -> None:
-    """Tell two kinds of output by their lines: a talk of two sides, and checks that hold."""
+    """Tell kinds of output by their lines: a talk of two sides, checks that hold, what is to do."""
     output = _block(cell, "cell_output")
     if output is None or "stream" not in output["classes"]:
         return
@@ -134,12 +143,22 @@ def show_output(cell: nodes.Element) -> None:
         output["language"] = "dialog"
     if all(line.startswith("ok   ") for line in lines):
         output["classes"] += ["holds"]
+    elif all(line.startswith(("ok   ", "to do  ")) for line in lines):
+        output["classes"] += ["open"]
+
+
+def show_solution(block: nodes.literal_block) -> None:
+    """The solution of an exercise: shell of the user lab, as a `%%vm` cell would show it."""
+    line = VmLine("lab", None)
+    block["language"] = line.lexer
+    _title(block, line.prompt)
 
 
 KINDS: tuple[Callable[[nodes.Element, nodes.literal_block], bool], ...] = (
     show_vm_cell,
     show_file_cell,
     show_check_cell,
+    show_exercise_cell,
     show_python_cell,
 )
 
@@ -153,6 +172,11 @@ def show_cells(_app: Sphinx, doctree: nodes.document) -> None:
         source = _block(cell, "cell_input")
         if source is not None:
             any(show(cell, source) for show in KINDS)
+    for section in doctree.findall(nodes.section):
+        if "exercise" in section["ids"]:
+            for block in list(section.findall(nodes.literal_block)):
+                if block.get("language") == "bash":
+                    show_solution(block)
 
 
 def setup(app: Sphinx) -> None:

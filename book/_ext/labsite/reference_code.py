@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})?\Z")
@@ -96,7 +97,7 @@ def _sequence(node: ast.AST) -> list[ast.expr]:
 
 
 def _triples(values: list[ast.expr]) -> Iterator[tuple[int, str, list[ast.expr]]]:
-    for place, (first, second) in enumerate(zip(values, values[1:], strict=False)):
+    for place, (first, second) in enumerate(pairwise(values)):
         match first, second:
             case ast.Constant(int(code)), ast.Constant(str(status)):
                 if 200 <= code < 600 and STATUS.match(status):

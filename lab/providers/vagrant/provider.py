@@ -121,6 +121,14 @@ class VagrantProvider:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
 
+    def cut_power(self) -> None:
+        """Switch it off. What its kernel had not written to the disk yet, or synced, is gone."""
+        self.endpoint()
+        if self.public:
+            self._run(["halt", "--force"])
+        else:
+            self.domain.end()
+
     def save(self, name: str) -> None:
         """Take a snapshot of the running machine: memory, processes and disk."""
         self.endpoint()

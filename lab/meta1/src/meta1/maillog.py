@@ -58,9 +58,7 @@ def _escape(match: re.Match[str]) -> str:
     return "".join(f"\\x{byte:02x}" for byte in match[0].encode("utf-8", "surrogateescape"))
 
 
-def fact(
-    severity: int, level: int, what: str, subject: str = "", /, **fields: object
-) -> None:
+def fact(severity: int, level: int, what: str, subject: str = "", /, **fields: object) -> None:
     """Log a fact that has no function of its own here; fields that are None or "" are left out."""
     if level > _log.level:
         return

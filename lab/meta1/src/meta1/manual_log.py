@@ -23,7 +23,7 @@ FIELDS: Final = {
     "damage": "what is wrong with the file",
     "damaged": "files of the journal with a torn end",
     "deferred": "messages found in DEFEDB",
-    "delivery": "id of a delivery that is not known",
+    "delivery": "id of a delivery of smtpc",
     "discarded": "the access map had the message thrown away",
     "error": "what went wrong",
     "errors": "refused commands of the session",

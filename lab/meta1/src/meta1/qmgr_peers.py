@@ -37,9 +37,7 @@ class Routes:
         """Ask no more."""
         self._link.stop()
 
-    def ask(
-        self, transaction_id: str, forward_path: str, expand: bool, callback: Routed
-    ) -> None:
+    def ask(self, transaction_id: str, forward_path: str, expand: bool, callback: Routed) -> None:
         """Ask for a route for a recipient of a message."""
         now = asyncio.get_running_loop().time()
         request_id = self._requests.begin(now, callback)

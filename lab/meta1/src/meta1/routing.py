@@ -164,7 +164,7 @@ class Routing:
         return NextHop(Transport.LMTP, f"lmtp:{socket}", (Host("lmtp", socket, 0),))
 
     async def _mailer_entry(self, local: str, domain: str) -> str | None:
-        """The value of the mailer table: address, domain, `.domain` for those above, `.` for all."""
+        """The value of the mailer table: address, domain, `.domain` for those above, `.`."""
         flags, table = self._rules.mailertable.flags, self._rules.mailertable.map
         keys = [f"{local}@{domain}"] if "full_address" in flags and local else []
         keys += [domain] if "domain" in flags else []

@@ -141,9 +141,7 @@ class Resolver:
         if error is not None:
             self.doubt.notice(error)
 
-    async def _answer(
-        self, channel: Channel, message: Question
-    ) -> None:
+    async def _answer(self, channel: Channel, message: Question) -> None:
         """Find the answer, send it, and remember it if it was certain."""
         find = cast(Callable[[Resolver, Message], Awaitable[Reply]], _FINDERS[type(message)])
         answer = await find(self, message)
@@ -192,8 +190,8 @@ def _send(channel: Channel, message: Question, answer: Reply) -> None:
     if isinstance(message, ResolveRoute) and isinstance(answer, RouteResolved):
         hops = {one.next_hop.key for one in answer.targets}
         maillog.routed(
-            message.transaction_id, to=message.forward_path, outcome=answer.outcome.value,
-            host=" ".join(sorted(hops)), code=answer.code or None, text=answer.text,
+            message.transaction_id, to=message.forward_path, host=" ".join(sorted(hops)),
+            code=answer.code or None, status=answer.enhanced_code, text=answer.text,
         )  # fmt: skip
 
 

@@ -145,6 +145,17 @@ def test_ports_and_hosts() -> None:
     assert [(one.name, one.port) for one in target.next_hop.hosts] == [("mx.hub.test", 26)]
 
 
+def test_smart_host() -> None:
+    """A dot alone stands for all that has no entry of its own; local domains stay local."""
+    table = Dict(**{".": "[gate.test]:2525", "own-way.test": "hub.test"})
+    rules = replace(RULES, mailertable=Lookup(table, frozenset({"domain", "subdomains"})))
+    found = [
+        ways(resolve(f"user@{domain}", rules))[0][1]
+        for domain in ("far.test", "a.far.test", "own-way.test", "local.test")
+    ]
+    assert found == ["[gate.test]:2525", "[gate.test]:2525", "hub.test", "lmtp:/run/lmtp"]
+
+
 def test_owner_takes_over_failures() -> None:
     """`owner-staff` answers for the members of `staff`."""
     assert {one.reverse_path for one in resolve("staff@local.test").targets} == {

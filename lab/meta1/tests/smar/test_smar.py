@@ -44,7 +44,7 @@ class Asker:
     async def ask(self, *messages: Message) -> list[Message]:
         """Ask all at once, wait for all."""
         numbers = [getattr(one, "request_id", 0) for one in messages]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.link.is_open:
                 await asyncio.sleep(0.01)
             for one in messages:

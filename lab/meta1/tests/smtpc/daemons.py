@@ -114,7 +114,7 @@ class Smtps:
             (self.spool / message.path).unlink()
         self.changed.set()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait for answers."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -52,7 +52,7 @@ class Server:
         self.limit = 1_000_000
         self.changed = asyncio.Event()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until something has arrived."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -57,7 +57,7 @@ def tool(daemons: Daemons, *command: str) -> subprocess.CompletedProcess[str]:
     name, *arguments = command
     return subprocess.run(
         [sys.executable, "-m", f"meta1.tools.{name}", "-f", str(daemons.config), *arguments],
-        capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=20, check=False,
+        capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -73,6 +73,22 @@ def test_mail_arrives(tmp_path: Path) -> None:
         await smtps.until(lambda: len(smtps.removed) == 50)
         shown = await asyncio.to_thread(tool, daemons, "mailq")
         assert shown.returncode == 0 and shown.stdout == "The queue is empty.\n"
+
+    with_daemons(tmp_path, talk)
+
+
+def test_each_program_names_the_message(tmp_path: Path) -> None:
+    """The way, the delivery and its end stand in the log under the id of the message."""
+
+    async def talk(daemons: Daemons, smtps: Smtps, server: Server) -> None:
+        name = smtps.submit("user@local.test")
+        await server.until(lambda: len(server.mails) == 1)
+        await smtps.until(lambda: f"{name} finished" in daemons.log.read_text())
+        lines = [line for line in daemons.log.read_text().splitlines() if name in line]
+        facts = sorted(line.split(f"{name} ")[1].split()[0] for line in lines)
+        assert facts == ["attempted", "finished", "handed_over", "routed"]
+        assert any("routed to=user@local.test host=lmtp" in one for one in lines)
+        assert any("host=lmtp recipients=1 code=250" in one for one in lines)
 
     with_daemons(tmp_path, talk)
 
@@ -207,7 +223,7 @@ def test_programs_explain_themselves(name: str, command: list[str]) -> None:
     """-V and --help work without a configuration that can be used."""
     found = subprocess.run(
         [sys.executable, "-m", f"meta1.{name}", "-f", "/dev/null", *command],
-        capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=20, check=False,
+        capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=60, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert found.stdout

@@ -36,7 +36,7 @@ class Raw:
 
     def __init__(self, running: Running) -> None:
         """Connect."""
-        self.socket = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", running.port), timeout=60)
         self.file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -59,7 +59,7 @@ class Raw:
         self.socket.close()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 5) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -71,7 +71,7 @@ def send(
     running: Running, *recipients: str, body: str = MAIL, sender: str = "bob@lab.example"
 ) -> None:
     """Send a mail with smtplib."""
-    with smtplib.SMTP("127.0.0.1", running.port, "client.lab.example", timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, "client.lab.example", timeout=60) as client:
         client.sendmail(sender, list(recipients) or ["alice@lab.example"], body)
 
 

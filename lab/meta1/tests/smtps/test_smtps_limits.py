@@ -31,6 +31,7 @@ def test_sessions_in_all(start: Start) -> None:
     assert {one.line()[:3], two.line()[:3]} == {"220", "421"}
 
 
+@pytest.mark.whole  # it depends on how fast the machine is
 def test_silent_client(start: Start) -> None:
     """A client that says nothing, or only single bytes, is left after IO_timeout."""
     running = start(ACCESS + "IO_timeout = 1;")
@@ -45,6 +46,7 @@ def test_silent_client(start: Start) -> None:
     assert any('why="timed out"' in line for line in running.log.lines)
 
 
+@pytest.mark.whole  # it depends on how fast the machine is
 def test_slow_content(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Content that drips is not waited for."""
     monkeypatch.setattr("meta1.smtps_connection.RATE_AFTER", 0.5)
@@ -61,6 +63,7 @@ def test_slow_content(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         assert raw.reply()[:9] == "421 4.4.2"
 
 
+@pytest.mark.whole  # it depends on how fast the machine is
 def test_client_that_does_not_read(start: Start) -> None:
     """Replies that nobody reads do not fill the memory: reading stops."""
     running = start(ACCESS + "max_idle_commands = 100000;")

@@ -83,7 +83,7 @@ class Mailertable(Section):
             {
                 "full_address": "look up user@domain",
                 "domain": "look up the domain",
-                "subdomains": "look up the domains above it, each with a dot before it, and the dot alone",
+                "subdomains": "look up the domains above it, each behind a dot, and the dot alone",
             },
             frozenset({"domain", "subdomains"}),
         ),

@@ -1,0 +1,213 @@
+"""Does the drift check see a change of MeTA1's behaviour, and nothing else? Three changes, made on purpose.
+
+MeTA1 as installed on the machine greets with one word more, takes its leave by another word, and gives one socket
+another mode. Then the chapters from the first that uses it run. The cells that drift must be just those whose
+stored output has such a text, and with the changes taken back in what was printed, every cell is as it was stored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.chapters import chapter, chapters
+from lab.config import state_dir
+from lab.drift.compare import compare
+from lab.drift.notebooks import IGNORE, asked, runs, tagged
+from lab.drift.outcome import NotebookResult, Outcome
+from lab.drift.page import parse
+from lab.drift.rules import RuleSet, load
+from lab.drift.run import run
+from lab.errors import CheckFailed, LabError
+from lab.host import Host
+from lab.lab import Lab
+from lab.providers.base import Progress
+from lab.session import Session
+
+FIRST = 7
+"""The chapter before which MeTA1 is installed."""
+INSTALLED = "/usr/local/lib/meta1/meta1"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A change of one text in one file of MeTA1, and how an output tells it.
+
+    `printed` finds the outputs that show what changes, and `undo` takes the change back in an output. Outputs
+    are JSON text: a line of them ends at a backslash.
+    """
+
+    name: str
+    file: str
+    before: str
+    after: str
+    printed: str
+    undo: Mapping[str, str]
+
+    def prints(self, output: str) -> bool:
+        """The output shows what changes."""
+        return bool(re.search(self.printed, output))
+
+    def undone(self, output: str) -> str:
+        """The output as it is without the change."""
+        for after, before in self.undo.items():
+            output = re.sub(after, before, output)
+        return output
+
+
+MUTATIONS = (
+    Mutation(
+        "banner",
+        "smtp/engine.py",
+        "ESMTP {self.settings.product}",
+        "ESMTP {self.settings.product} mutant",
+        r"220 \S+ ESMTP MeTA1\.\d",
+        {" mutant": ""},
+    ),
+    Mutation(
+        "reply",
+        "smtp/reply.py",
+        '(221, "2.0.0", "Goodbye")',
+        '(221, "2.0.0", "Farewell")',
+        r"221 2\.0\.0 Goodbye",
+        {"Farewell": "Goodbye"},
+    ),
+    Mutation(
+        "mode",
+        "qmgr.py",
+        '"qmgr/control.sock"), tools.channel, mode=0o660',
+        '"qmgr/control.sock"), tools.channel, mode=0o640',
+        r"(srw-rw----|\b660\b)[^\\]*control\.sock",
+        {
+            r"srw-r-----(?=[^\\]*control\.sock)": "srw-rw----",
+            r"\b640(?=[^\\]*control\.sock)": "660",
+        },
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of which the output was compared. `stored` and `fresh` are its outputs as JSON text."""
+
+    place: str
+    drifted: bool
+    stored: str
+    fresh: str
+    undone_is_same: bool
+
+
+def mutations(lab: Lab, progress: Progress) -> dict[str, float]:
+    """Count the cells that each change makes drift. Raises `CheckFailed` if others do, or if none does."""
+    pages = [each.notebook for each in chapters() if each.number >= FIRST]
+    out = state_dir() / "bench-mutations"
+    progress(f"going to chapter {FIRST}")
+    found = run(pages, lab=_Mutated(lab, progress, pages[0]), out=out, force=True)
+    failed = [
+        f"{r.name}: {r.message}" for r in found.notebooks if r.status in ("failed", "blocked")
+    ]
+    if found.error or failed:
+        raise LabError(
+            "\n".join(filter(None, [*failed, found.error])),
+            "choose a change that no chapter trips over",
+        )
+    cells = list(_cells(found, pages, out / "executed", load()))
+    return {**accounts(cells), "seconds": found.seconds}
+
+
+def accounts(cells: list[Cell]) -> dict[str, float]:
+    """How many cells drift for each change, and how many do not drift. Raises `CheckFailed`."""
+    wrong = [line for cell in cells for line in _wrong(cell)]
+    counts = {each.name: sum(_shows(cell, each) for cell in cells) for each in MUTATIONS}
+    wrong += [
+        f"no cell shows the change of the {name}" for name, count in counts.items() if not count
+    ]
+    if wrong:
+        raise CheckFailed("the right cells drift, and no others", "that", "\n".join(wrong))
+    figures = {f"cells_{name}": float(count) for name, count in counts.items()}
+    return {**figures, "cells_the_same": float(sum(not cell.drifted for cell in cells))}
+
+
+def _shows(cell: Cell, mutation: Mutation) -> bool:
+    """The change stands in what was printed, where there was the unchanged text before."""
+    return mutation.prints(cell.stored) and mutation.undone(cell.fresh) != cell.fresh
+
+
+def _wrong(cell: Cell) -> Iterator[str]:
+    """What is not right about a cell's verdict."""
+    prints = [each.name for each in MUTATIONS if each.prints(cell.stored)]
+    if cell.drifted and not prints:
+        yield f"{cell.place} drifts and prints nothing that was changed"
+    if prints and not cell.drifted:
+        yield f"{cell.place} prints the {' and the '.join(prints)}, and does not drift"
+    if not cell.undone_is_same:
+        yield f"{cell.place} says more than what was changed"
+
+
+def _cells(found: Outcome, pages: Iterable[Path], ran: Path, rules: RuleSet) -> Iterator[Cell]:
+    """All cells that were compared, with what was stored and what was printed."""
+    results = {result.name: result for result in found.notebooks}
+    for page in pages:
+        yield from _cells_of(results[page.stem], page, ran / page.name, rules)
+
+
+def _cells_of(result: NotebookResult, page: Path, ran: Path, rules: RuleSet) -> Iterator[Cell]:
+    drifted = {cell.cell_id for cell in result.wrong}
+    stored = [cell for cell in parse(page).cells if runs(cell) and not tagged(cell, IGNORE)]
+    # A notebook of which nothing drifted is not kept: it printed what was stored.
+    fresh = {cell.id: cell for cell in parse(ran).cells} if drifted else {}
+    for cell in stored:
+        place = f"{page.stem}, cell {cell.id}"
+        printed = fresh[cell.id].outputs if fresh else cell.outputs
+        text = json.dumps(printed)
+        for each in MUTATIONS:
+            text = each.undone(text)
+        verdict = compare(
+            cell.outputs,
+            json.loads(text),
+            rules.for_cell(cell, place),
+            str(asked(cell).get("match", "same")),
+        )
+        yield Cell(
+            place, cell.id in drifted, json.dumps(cell.outputs), json.dumps(printed), verdict.same
+        )
+
+
+class _Mutated:
+    """A session in which the first chapter finds another MeTA1; the others go on from there."""
+
+    def __init__(self, lab: Lab, progress: Progress, first: Path) -> None:
+        self._lab = lab
+        self._progress = progress
+        self._first = first
+
+    def key(self, notebook: Path) -> str:
+        """No state of this run is saved, so any name will do."""
+        return notebook.stem
+
+    def has(self, _key: str) -> bool:
+        """Each chapter goes on where the one before it ended."""
+        return True
+
+    def enter(self, notebook: Path) -> None:
+        """Go to the first chapter and change MeTA1; a later one is entered only if one before it failed."""
+        if notebook != self._first:
+            raise LabError(f"{notebook.stem} does not run: the chapter before it failed")
+        Session(self._lab, self._progress).goto(chapter(notebook.stem))
+        for each in MUTATIONS:
+            mutate(self._lab.host, each)
+
+    def leave(self, _notebook: Path) -> None:
+        """Keep nothing."""
+
+
+def mutate(vm: Host, mutation: Mutation) -> None:
+    """Make one change in MeTA1 as it is installed. Raises `LabError` if its code reads otherwise now."""
+    path = f"{INSTALLED}/{mutation.file}"
+    code = vm.get(path).decode()
+    if code.count(mutation.before) != 1:
+        raise LabError(f"{path} has {mutation.before!r} not just once", f"mend {__name__}")
+    vm.put(code.replace(mutation.before, mutation.after), path)
