@@ -83,8 +83,9 @@ class Release:
 
 @cache
 def identity() -> str:
-    """SHA-256 of the tarball that a trainee would get: what makes the end of the chapter that brings it."""
-    return hashlib.sha256(_tarball()[2]).hexdigest()
+    """Name and SHA-256 of the tarball that a trainee would get: what makes the end of the chapter that brings it."""
+    name, _, tarball = _tarball()
+    return f"{name} {hashlib.sha256(tarball).hexdigest()}"
 
 
 def origin_of(name: str, content: bytes, sha256: str = "") -> str:

@@ -93,7 +93,7 @@ class Session:
     def solve(self, target: Chapter) -> None:
         """Run a chapter's notebook on the machine as it stands. Raises `LabError` naming the cell that failed."""
         self._lab.up(self._progress)
-        with _environment(LAB_NAME=self._lab.name):
+        with environment(LAB_NAME=self._lab.name):
             asyncio.run(_run(target.notebook, self._progress))
 
     def solve_exercise(self, target: Chapter) -> None:
@@ -184,7 +184,7 @@ def relay(stream: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
+def environment(**values: str) -> Iterator[None]:
     """Set variables for the processes that are started meanwhile."""
     old = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

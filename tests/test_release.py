@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_same_tarball_and_key_each_time(tmp_path: Path) -> None:
     first, again, other = (release_in(tmp_path / name) for name in ("a", "a", "b"))
     assert first.tarball == again.tarball == other.tarball
     assert first.fingerprint == again.fingerprint != other.fingerprint
-    assert release.identity() == first.sha256
+    assert release.identity() == f"{first.name} {first.sha256}"
 
 
 def test_leaves_no_agent_and_no_open_folder(tmp_path: Path) -> None:
@@ -92,6 +93,13 @@ def test_knows_only_whole_entries() -> None:
     assert all(size > 5_000_000 for size, _ in PUBLISHED.values())
 
 
+def test_the_page_names_what_the_lab_accepts() -> None:
+    """The table of chapter 4 has the same releases, sizes and checksums."""
+    page = (config.ROOT / "notebooks" / "04-getting-meta1.ipynb").read_text()
+    rows = re.findall(r"\| `(meta1-\S+)` \| (\d+) \| .+? \| `([0-9a-f]{64})` \|", page)
+    assert {name: (int(size), sha256) for name, size, sha256 in rows} == PUBLISHED
+
+
 def test_takes_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tarball with the published size and SHA-256 is upstream's; the lab signs what it has checked."""
     content = b"as published"
@@ -102,7 +110,7 @@ def test_takes_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = release_in(tmp_path / "lab")
     assert (found.name, found.origin, found.tarball) == (KNOWN, UPSTREAM, content)
     assert verify(found, tmp_path).returncode == 0
-    assert release.identity() == hashlib.sha256(content).hexdigest()
+    assert release.identity() == f"{KNOWN} {found.sha256}"
 
 
 def test_refuses_what_was_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from lab.errors import CheckFailed, LabError
 from lab.host import Host
 from lab.lab import Lab
 from lab.providers.base import Progress
-from lab.session import Session
+from lab.session import Session, environment
 
 FIRST = 7
 """The chapter before which MeTA1 is installed."""
@@ -100,19 +100,24 @@ class Cell:
     undone_is_same: bool
 
 
-def mutations(lab: Lab, progress: Progress) -> dict[str, float]:
+def drift_seen(lab: Lab, progress: Progress) -> dict[str, float]:
     """Count the cells that each change makes drift. Raises `CheckFailed` if others do, or if none does."""
     pages = [each.notebook for each in chapters() if each.number >= FIRST]
+    return examine(lab, pages, lambda: Session(lab, progress).goto(chapter(pages[0].stem)))
+
+
+def examine(lab: Lab, pages: Sequence[Path], go: Callable[[], object]) -> dict[str, float]:
+    """The same for these pages, which run one after the other from where `go` puts the lab."""
     out = state_dir() / "bench-mutations"
-    progress(f"going to chapter {FIRST}")
-    found = run(pages, lab=_Mutated(lab, progress, pages[0]), out=out, force=True)
+    with environment(LAB_NAME=lab.name):  # the notebooks' kernels ask it
+        found = run(pages, lab=_Mutated(lab, pages[0], go), out=out, force=True)
+    go()  # nobody goes on with a changed MeTA1
     failed = [
         f"{r.name}: {r.message}" for r in found.notebooks if r.status in ("failed", "blocked")
     ]
     if found.error or failed:
         raise LabError(
-            "\n".join(filter(None, [*failed, found.error])),
-            "choose a change that no chapter trips over",
+            "\n".join(filter(None, [*failed, found.error])), f"{out}/summary.md has more"
         )
     cells = list(_cells(found, pages, out / "executed", load()))
     return {**accounts(cells), "seconds": found.seconds}
@@ -179,10 +184,10 @@ def _cells_of(result: NotebookResult, page: Path, ran: Path, rules: RuleSet) -> 
 class _Mutated:
     """A session in which the first chapter finds another MeTA1; the others go on from there."""
 
-    def __init__(self, lab: Lab, progress: Progress, first: Path) -> None:
+    def __init__(self, lab: Lab, first: Path, go: Callable[[], object]) -> None:
         self._lab = lab
-        self._progress = progress
         self._first = first
+        self._go = go
 
     def key(self, notebook: Path) -> str:
         """No state of this run is saved, so any name will do."""
@@ -196,7 +201,7 @@ class _Mutated:
         """Go to the first chapter and change MeTA1; a later one is entered only if one before it failed."""
         if notebook != self._first:
             raise LabError(f"{notebook.stem} does not run: the chapter before it failed")
-        Session(self._lab, self._progress).goto(chapter(notebook.stem))
+        self._go()
         for each in MUTATIONS:
             mutate(self._lab.host, each)
 

@@ -14,7 +14,8 @@ LINE = re.compile(r"^\S+ \S+ (?P<program>[\w/]+)\[\d+\]: (?P<text>.*)$")
 FIELD = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>\S*))')
 DELIVERED = re.compile(r"Delivered: (?P<message_id><[^>]*>) to mailbox: (?P<mailbox>\S+)")
 CLIENT, LMTP = "client", "cyrus/lmtpunix"
-# Programs that do not wait for each other may be heard in either order: so the order is one of facts.
+# Who does not wait for another may be heard before or after it: so the order is that of the facts,
+# and the same fact about several recipients goes by name.
 ORDER = ("starttls", "received", "routed", "Delivered", "handed_over", "attempted", "finished")
 DOT_STYLE = """\
   bgcolor="transparent"; rankdir="LR"; nodesep=0.5; ranksep=1.1;
@@ -36,7 +37,7 @@ class Step:
 
 def steps(log: str, ident: str, message_id: str = "") -> list[Step]:
     """Find what the log says about a message: by its id, that of its session, and its Message-ID."""
-    lines = [found for line in log.splitlines() if (found := LINE.match(line))]
+    lines = [match for line in log.splitlines() if (match := LINE.match(line))]
     mine = [one for one in lines if one["text"].startswith(f"{ident} ")]
     sessions = [_fields(one["text"]).get("session", "") for one in mine]
     session = next(filter(None, sessions), "")
@@ -44,7 +45,7 @@ def steps(log: str, ident: str, message_id: str = "") -> list[Step]:
     found += [_session(one["program"], one["text"], session) for one in lines]
     found += [_cyrus(one["text"], message_id) for one in lines]
     known = dict.fromkeys(step for step in found if step)
-    return sorted(known, key=lambda step: ORDER.index(step.fact))
+    return sorted(known, key=lambda step: (ORDER.index(step.fact), step.source, step.detail))
 
 
 def picture(path: Sequence[Step]) -> str:
@@ -80,14 +81,14 @@ def _ours(program: str, text: str) -> Step | None:
     host = LMTP if said.get("host", "").startswith("lmtp") else said.get("host", "")
     match fact:
         case "received":
-            return Step(program, fact, "smtps", "qmgr", f"{said.get('recipients')} recipient(s)")
+            return Step(program, fact, "smtps", "qmgr", f"recipients={said.get('recipients')}")
         case "routed":
-            return Step(program, fact, "smar", "qmgr", f"{said.get('to')}: {host or 'no way'}")
+            return Step(program, fact, "smar", "qmgr", f"to {host or 'nowhere'}")
         case "handed_over":
             return Step(program, fact, host, "smtpc", f"code {said.get('code')}")
         case "attempted":
-            detail = f"{said.get('to')}: {said.get('outcome')}"
-            return Step(program, fact, "smtpc" if host else "smar", "qmgr", detail)
+            source = "smtpc" if host else "smar"
+            return Step(program, fact, source, "qmgr", f"{said.get('to')}\n{said.get('outcome')}")
         case "finished":
             return Step(program, fact, "qmgr", "qmgr")
     return None
@@ -118,4 +119,4 @@ def _nodes(path: Iterable[Step]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -71,8 +71,8 @@ def _heads(happened: Iterable[Step]) -> Iterator[str]:
     """Above each column: its number, what happened, and for how long if that is a setting."""
     for number, step in enumerate(happened):
         x = _x(number)
-        yield _text(x, 15, str(number + 1), GREY)
-        yield _text(x, 33, f"{step.kind} {step.note}".rstrip(), COLOURS[step.kind])
+        yield _text(x, 15, str(number + 1))
+        yield _text(x, 33, f"{step.kind} {step.note}".rstrip())
 
 
 def _row(number: int, name: str, happened: list[Step]) -> Iterator[str]:
@@ -121,5 +121,5 @@ def _x(column: int) -> int:
     return LABEL + COLUMN * column + COLUMN // 2
 
 
-def _text(x: int, y: int, text: str, colour: str) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="middle" fill="{colour}">{escape(text)}</text>'
+def _text(x: int, y: int, text: str) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="middle" fill="{GREY}">{escape(text)}</text>'

@@ -39,7 +39,7 @@ def tables() -> dict[str, str]:
 
 def row(*cells: str) -> str:
     """One line of a table; nothing in it is taken for HTML or for the end of a cell."""
-    safe = (re.sub(r"(?<!\\)\|", r"\|", cell).replace("<", "\\<") for cell in cells)
+    safe = (re.sub(r"(?<!\\)\|", r"\|", re.sub("<(?!br>)", r"\<", cell)) for cell in cells)
     return f"| {' | '.join(safe)} |"
 
 
@@ -64,23 +64,28 @@ def options() -> Iterator[str]:
     """Every option of meta1.conf."""
     yield "# Options of meta1.conf\n"
     yield (
-        "Each section with its options, as the man page meta1.conf(5) has them. The last column says"
-        " where a name comes from: *documented* means that a public document on MeTA1 names it, and"
-        " *ours* that this implementation added it. What a documented option does when the documents"
-        " are silent about it, its default above all, is ours in either case:"
-        " see [](../ours-and-the-original.md). How a value may be written is told in"
+        "Each section with its options, as the man page meta1.conf(5) has them. A name marked *ours* is an"
+        " addition of this implementation; all others are named in public documents on MeTA1. What a"
+        " documented option does where the documents are silent, its default above all, is ours in"
+        " either case: see [](../ours-and-the-original.md). How a value may be written is told in"
         " [chapter 7](../../notebooks/07-meta1-conf.ipynb).\n"
     )
     for line in tables()["meta1.conf.md"].splitlines():
         if found := SECTION.match(line):
             yield f"## {_title(found[1]) if found[1] else found[2]}"
         elif line.startswith("| option |"):
-            yield row("option", "meaning", "value", "default", "origin")
+            yield row("option", "meaning")
+        elif line.startswith("| ---"):
+            yield row("---", "---")
         elif line.startswith("| `"):
-            *cells, origin = (cell.strip() for cell in re.split(r"(?<!\\)\|", line[1:-1]))
-            yield row(*cells, "**ours**" if origin == OURS else "documented")
+            yield _option(*(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]))
         else:
             yield line.replace("<", "\\<")
+
+
+def _option(name: str, meaning: str, value: str, default: str, origin: str) -> str:
+    mark = "<br>*ours*" if origin == OURS else ""
+    return row(f"{name}{mark}", f"{meaning}.<br>Value: {value}. Default: {default}.")
 
 
 def _title(path: str) -> str:
@@ -159,9 +164,9 @@ def _replies(found: Iterable[code.Reply]) -> Iterator[str]:
         key = (each.code, each.status, each.text)
         seen.setdefault(key, {})[code.process_of(each.path)] = None
     yield from table(
-        ("code", "status", "text", "from"),
+        ("reply", "text", "from"),
         (
-            row(f"`{number}`", f"`{status}`" if status else "", text, ", ".join(processes))
+            row(f"`{f'{number} {status}'.strip()}`", text, ", ".join(processes))
             for (number, status, text), processes in seen.items()
         ),
     )
@@ -178,37 +183,44 @@ def log() -> Iterator[str]:
         " modules. Fields that are empty are left out.\n"
     )
     yield "## Facts\n"
-    yield from table(
-        ("fact", "meaning", "severity", "level", "from", "fields"),
-        (
-            row(f"`{each.name}`", each.meaning.removesuffix(".").replace("``", "`"), each.severity, each.level,
-                ", ".join(each.processes), names(each.fields))
-            for each in facts
-        ),
-    )  # fmt: skip
-    for kind, title in (
-        ("trouble", "Troubles"),
-        ("broken", "What may not happen"),
-        ("note", "Notes"),
-    ):
+    yield from table(("fact", "meaning"), map(_fact, facts))
+    for kind, (title, sentence) in SAYINGS.items():
         yield f"## {title}\n"
-        yield (
-            f"Lines of the fact `{kind}`, by their field `what`.\n"
-            if kind != "note"
-            else (
-                "Lines of level 16 and above: for a person who looks for a fault. The name is the fact.\n"
-            )
-        )
+        yield f"{sentence}\n"
         yield from table(
             ("name", "from", "further fields"),
             (
-                row(each.what, each.process, names(each.fields))
+                row(_name(each), each.process, names(each.fields))
                 for each in sayings
                 if each.kind == kind
             ),
         )
     yield "## Fields\n"
     yield from table(("field", "meaning"), (row(f"`{k}`", v) for k, v in field_meanings().items()))
+
+
+SAYINGS = {
+    "trouble": (
+        "Troubles",
+        "Lines of the fact `trouble`, by their field `what`: something outside is wrong.",
+    ),
+    "broken": ("What may not happen", "Lines of the fact `broken`, by their field `what`."),
+    "note": (
+        "Notes",
+        "Lines of level 16, for a person who looks for a fault. The name is the fact.",
+    ),
+}
+
+
+def _fact(each: code.Fact) -> str:
+    meaning = each.meaning.removesuffix(".").replace("``", "`")
+    said = f"<br>Level {each.level}, {each.severity}; from {', '.join(each.processes)}."
+    fields = f"<br>Fields: {names(each.fields)}." if each.fields else ""
+    return row(f"`{each.name}`", f"{meaning}.{said}{fields}")
+
+
+def _name(saying: code.Saying) -> str:
+    return saying.what if "*" in saying.what else f"`{saying.what}`"
 
 
 def field_meanings() -> dict[str, str]:

@@ -19,7 +19,7 @@ PROCESSES = {
     "smtpc": ("smtpc", "smtp/"),
     "qmgr": ("qmgr", "queue/"),
     "smar": ("smar", "maps/", "access", "mx", "routing"),
-    "each": ("",),
+    "every program": ("",),
 }
 """Which process speaks, by how the path of a module begins; the first that fits."""
 TO_CLIENTS = ("smtp/reply.py", "smtp/server.py", "smtp/parameters.py", "smtp/engine.py")
