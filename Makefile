@@ -39,8 +39,9 @@ test: setup-test  ## Every test: parts, notebooks in the container and on the Va
 check: setup  ## Format, types, spelling, secrets and the fast tests: what to run before a commit
 	@$(BIN)/python tests/run.py fast
 
-fix: setup  ## Mend what mends itself: format, notebooks into their canonical form
+fix: setup  ## Mend what mends itself: format, canonical notebooks, the reference made from the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet . && $(LAB) drift --canonical
+	@PYTHONPATH=book/_ext $(BIN)/python -m labsite.reference
 
 lock: setup  ## Resolve requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \

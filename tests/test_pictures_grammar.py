@@ -14,6 +14,7 @@ import pytest
 
 from lab.config import ROOT
 from lab.pictures.grammar import ALPHABET, GRAMMAR, Maybe, Row, accepts, grammar_picture
+from lab.show import part_of
 
 SOURCE = ROOT / "lab" / "meta1" / "src"
 CONFIGURATION = ROOT / "lab" / "files" / "etc" / "meta1" / "meta1.conf"
@@ -70,9 +71,15 @@ def test_every_short_file() -> None:
     assert disagreed(files) == []
 
 
-def test_the_real_file_with_one_token_less_or_twice() -> None:
-    """They agree about our meta1.conf, and about each file that one slip makes of it."""
-    real = tokens_of(CONFIGURATION.read_text())
+def test_the_real_file() -> None:
+    """Our meta1.conf is a sentence of the grammar, and of the parser."""
+    assert disagreed([tokens_of(CONFIGURATION.read_text())]) == []
+    assert accepts(tokens_of(CONFIGURATION.read_text()))
+
+
+def test_a_real_section_with_one_token_less_or_twice() -> None:
+    """They agree about a section of ours, and about each file that one slip makes of it."""
+    real = tokens_of(part_of("etc/meta1/meta1.conf", "smar"))
     slips = [real[:n] + real[n + 1 :] for n in range(len(real))]
     slips += [real[:n] + real[n : n + 1] + real[n:] for n in range(len(real))]
     assert accepts(real)
@@ -125,7 +132,7 @@ def test_picture_can_be_read_anywhere() -> None:
 def test_picture_shows_every_row() -> None:
     """Each row of the table has its railroad, and each reference in it leads to a row."""
     svg = grammar_picture()
-    labels = re.findall(r'<text style=[^>]*>([^<]+)<', svg)
+    labels = re.findall(r"<text style=[^>]*>([^<]+)<", svg)
     assert labels == list(GRAMMAR)
     assert set(re.findall(r'class="non-terminal.*?<text[^>]*>([^<]+)<', svg, re.DOTALL)) <= set(
         GRAMMAR

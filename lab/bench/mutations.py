@@ -160,10 +160,10 @@ def _cells(found: Outcome, pages: Iterable[Path], ran: Path, rules: RuleSet) -> 
 
 
 def _cells_of(result: NotebookResult, page: Path, ran: Path, rules: RuleSet) -> Iterator[Cell]:
-    drifted = {cell.cell_id for cell in result.wrong}
+    drifted = {cell.cell_id for cell in result.cells if cell.status == "drift"}
     stored = [cell for cell in parse(page).cells if runs(cell) and not tagged(cell, IGNORE)]
-    # A notebook of which nothing drifted is not kept: it printed what was stored.
-    fresh = {cell.id: cell for cell in parse(ran).cells} if drifted else {}
+    # A notebook with nothing to look at is not kept: it printed what was stored.
+    fresh = {cell.id: cell for cell in parse(ran).cells} if result.wrong else {}
     for cell in stored:
         place = f"{page.stem}, cell {cell.id}"
         printed = fresh[cell.id].outputs if fresh else cell.outputs

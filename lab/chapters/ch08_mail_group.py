@@ -5,7 +5,7 @@ from lab.chapters import Check
 from lab.host import Host
 
 FOLDER = "/var/imap/socket"
-GREETING = f"nc -U {FOLDER}/lmtp < /dev/null"
+GREETING = f"nc -N -U {FOLDER}/lmtp < /dev/null"
 SM_CHECK = "META1_MAILGROUP=lmtp /usr/local/sbin/sm.check.sh -p"
 
 

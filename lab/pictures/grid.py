@@ -23,7 +23,7 @@ def decision_grid(answers: Mapping[Question, int]) -> str:
     """Write the table; clients and certificates that get the same answers share a row."""
     recipients = list(dict.fromkeys(question.recipient for question in answers))
     lines = [
-        _row(["map", "client", "certificate", *(f"`{each}`" for each in recipients)]),
+        _row(["map", "client", "certificate", *map(_short, recipients)]),
         _row(["---"] * (3 + len(recipients))),
     ]
     for name in dict.fromkeys(question.map for question in answers):
@@ -51,8 +51,16 @@ def _merged(
 
 
 def _names(some: list[str], every: list[str]) -> str:
-    """The names, or `any` where none is missing."""
-    return "any" if some == every else ", ".join(some)
+    """The names, or `any` where none is missing; where one is, that one is shorter to say."""
+    missing = [each for each in every if each not in some]
+    if not missing:
+        return "any"
+    return f"all but {missing[0]}" if len(missing) == 1 < len(some) - 1 else ", ".join(some)
+
+
+def _short(recipient: str) -> str:
+    """An address as the head of a column: `.example`, in which all of the lab ends, is left out."""
+    return recipient.removesuffix(".example")
 
 
 def _shown(code: int) -> str:

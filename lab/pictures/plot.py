@@ -54,9 +54,13 @@ def load_picture(loads: Sequence[Load]) -> str:
         speed.bar(places, [each.rate for each in loads], 0.6, color=BLUE)
         speed.set(title="messages a second", ylim=(0, None))
         left, right = [place - 0.2 for place in places], [place + 0.2 for place in places]
-        wait.bar(left, [each.middle * 1000 for each in loads], 0.4, color=BLUE, label="half")
+        wait.bar(left, [each.middle * 1000 for each in loads], 0.4, color=BLUE, label="half within")
         wait.bar(
-            right, [each.slowest * 1000 for each in loads], 0.4, color=ORANGE, label="19 of 20"
+            right,
+            [each.slowest * 1000 for each in loads],
+            0.4,
+            color=ORANGE,
+            label="19 of 20 within",
         )
         wait.set(title="milliseconds a message", ylim=(0, None))
         wait.legend(frameon=False)

@@ -67,6 +67,11 @@ def test_the_banner_is_as_the_tutorial_shows_it(vm: Host) -> None:
     talk.close()
 
 
+def test_as_many_may_wait_as_the_socket_says(vm: Host) -> None:
+    """`backlog` of listen_socket, 1024 where nothing is said, holds after smtps has taken the socket over."""
+    assert vm.run("ss -Htln 'sport = :25'").stdout.split()[2] == "1024"
+
+
 @pytest.mark.parametrize("program", SEND)
 def test_mail_is_read_by_imap(vm: Host, program: str) -> None:
     """One message, whole, with our Received: header."""

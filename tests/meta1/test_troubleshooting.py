@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # the first test has t
 PAGE = (ROOT / "book" / "troubleshooting.md").read_text()
 FENCE = re.compile(r"^```(bash|text)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 SEND = "swaks --server localhost --from carol@partner.example --to"
-SERVICE = "/etc/systemd/system/meta1.service"
 PATIENCE = 15.0
 TO_ALICE = f"{SEND} alice@lab.example > /dev/null"
 MAKE_ACCESS = "sudo createmap hash /etc/meta1/access.db < /etc/meta1/access"
@@ -149,29 +148,41 @@ def sees(vm: Host, entry: Entry, wanted: bool) -> str:
 @pytest.fixture(scope="module")
 def server(installed: Host) -> Iterator[Host]:
     """The machine as chapter 15 finds it: MeTA1 under systemd, the group lmtp at the socket."""
-    run = installed.run
-    run("mcp.sh stop", as_user="root")
-    run("cp /usr/local/share/doc/meta1/meta1.service %s", SERVICE, as_user="root")
-    run(
-        "systemctl daemon-reload; groupadd --system --force lmtp; usermod -aG lmtp cyrus; "
-        "usermod -aG lmtp meta1c; gpasswd --delete meta1c mail; usermod -aG sasl meta1s; "
-        "chgrp lmtp /var/imap/socket",
-        as_user="root",
-        check=False,
-    )
-    yield installed
+    installed.run("mcp.sh stop", as_user="root")
     configure(installed)
-    run("systemctl stop meta1; rm %s; systemctl daemon-reload", SERVICE, as_user="root")
-    run("chgrp mail /var/imap/socket; usermod -aG mail meta1c", as_user="root")
+    installed.install("etc/meta1/meta1.conf")
+    installed.put(UNIT_AND_GROUP, "/root/begin")
+    installed.run("sh -eu /root/begin", as_user="root")
+    yield installed
+    installed.run("systemctl stop meta1; rm /etc/systemd/system/meta1.service", as_user="root")
+    installed.run("chgrp mail /var/imap/socket; usermod -aG mail meta1c", as_user="root")
+    installed.run("systemctl daemon-reload; rm -r /root/meta1.good /root/begin", as_user="root")
+    configure(installed)
+
+
+UNIT_AND_GROUP = """\
+cp /usr/local/share/doc/meta1/meta1.service /etc/systemd/system/
+systemctl daemon-reload
+groupadd --system --force lmtp
+usermod --append --groups lmtp cyrus
+usermod --append --groups lmtp meta1c
+usermod --append --groups sasl meta1s
+gpasswd --delete meta1c mail || true
+chgrp lmtp /var/imap/socket
+rm -rf /root/meta1.good && cp --archive /etc/meta1 /root/meta1.good
+"""
+AGAIN = """\
+same=$(cmp /etc/meta1/meta1.conf /root/meta1.good/meta1.conf > /dev/null && echo yes || true)
+rm /etc/meta1/*.db && cp --archive /root/meta1.good/. /etc/meta1/
+systemctl start meta1
+[ "$same" ] || systemctl reload meta1
+"""
 
 
 @pytest.fixture
 def healthy(server: Host, request: pytest.FixtureRequest) -> Iterator[Host]:
     """A server that works, before each entry."""
-    configure(server)
-    server.install("etc/meta1/meta1.conf")
-    server.run("systemctl start meta1 && systemctl reload meta1", as_user="root")
-    server.run(f"{MAKE_ACCESS} && sudo qmgrctl delete ALL", check=False)
+    server.run(AGAIN, as_user="root")
     yield server
     if undo := UNDO.get(request.node.callspec.id):
         server.run(undo, check=False)

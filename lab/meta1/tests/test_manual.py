@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from meta1.access_table import TAGS, VALUES
+from meta1.access_table import GREETING_CODES, TAGS, VALUES
 from meta1.arguments import usage
 from meta1.config import Config
 from meta1.config.schema import Section, options_of, sections_of
@@ -68,6 +68,8 @@ def test_page_of_the_access_map() -> None:
         assert f".BI {tag}: KEY" in page
     for word in VALUES:
         assert f".B {word}\n" in page
+    for code in (550, *GREETING_CODES.values()):
+        assert str(code) in page, "what a refused client is told depends on when it is told"
 
 
 @pytest.mark.parametrize("name", ["smtps", "smtpc", "qmgr", "smar"])

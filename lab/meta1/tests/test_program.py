@@ -190,6 +190,24 @@ def test_syslog_survives_its_daemon(box: Path) -> None:
     sink.close()
 
 
+def test_end_of_a_burst_reaches_syslog(box: Path) -> None:
+    """Lines that found no room arrive by themselves as soon as the daemon reads on."""
+
+    async def burst(daemon: socket.socket) -> int:
+        sink = SyslogSink("qmgr", "mail", str(box / "log"))
+        loop = asyncio.get_running_loop()
+        for number in range(300):
+            sink.write(6, f"line {number} " + "x" * 1000)
+        seen = [await loop.sock_recv(daemon, 4000) for _ in range(300)]
+        sink.close()
+        return len(seen)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(box / "log"))
+        daemon.setblocking(False)
+        assert asyncio.run(asyncio.wait_for(burst(daemon), 20)) == 300
+
+
 # -- sockets --------------------------------------------------------------------------------------
 
 

@@ -45,7 +45,7 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     kinds = list(itertools.product(wanted["clients"], wanted["certificates"]))
     with ThreadPoolExecutor(8) as pool:
-        codes = list(pool.map(lambda kind: ask(*kind, wanted["recipients"]), kinds))
+        codes = list(pool.map(lambda kind: ask(kind[0], kind[1], wanted["recipients"]), kinds))
     rows = [
         [*kind, to, code]
         for kind, found in zip(kinds, codes, strict=True)

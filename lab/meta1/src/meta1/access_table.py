@@ -52,12 +52,16 @@ TAGS: Final = {
 }  # fmt: skip
 """In the order in which they are asked within a stage."""
 
+GREETING_CODES: Final = {4: 421, 5: 554}
+"""In place of the greeting RFC 5321 3.1 knows only these, one for each first digit."""
+
 VALUES: Final = {
     "ok": "go on, and ask no more at this stage; this is not a right to relay",
     "relay": "go on, and mail may be relayed",
-    "reject": "refuse with 550 5.7.1",
+    "reject": f"refuse with 550 5.7.1, a client with {GREETING_CODES[5]} in place of the greeting",
     "discard": "take the message and throw it away",
-    "error": "error:CODE STATUS TEXT: refuse with that reply",
+    "error": "error:CODE STATUS TEXT: refuse with that reply; in place of the greeting "
+    f"the code is {GREETING_CODES[5]}, or {GREETING_CODES[4]} for 4yz",
     "cont": "no decision: ask what comes next",
     "subject": "(certissuer) the subject decides",
     "from": "(protectedrcpt) from:KEY: senders that KEY fits",

@@ -170,8 +170,11 @@ async def serve(service: Service) -> None:
     service.on_reload(server.reload)
     sockets = await receive_sockets(service)
     await server.connect(section.wait_for_server)
+    # Python listens once more on what mcp has bound, and would take a queue of 100.
+    backlog = max((each.backlog for each in section.listen_socket), default=1024)
     listeners = [
-        await server.loop.create_server(lambda: Session(server), sock=each) for each in sockets
+        await server.loop.create_server(lambda: Session(server), sock=each, backlog=backlog)
+        for each in sockets
     ]
     # What was made so far lives as long as the process: the collector need not look at it again.
     gc.collect()

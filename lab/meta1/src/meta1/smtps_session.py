@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from meta1 import maillog
+from meta1.access_table import GREETING_CODES
 from meta1.messages import AccessChecked, CheckAccess, ClientResolved, Stage, Verdict
 from meta1.queue.envelope import NULL_PATH
 from meta1.smtp import events as ev
@@ -93,7 +94,7 @@ class Session(Connection):
         refusal = self._refusal("CONNECT", checked)
         if refusal is not None:
             # RFC 5321 3.1: a server that does not want the client says 554, or 421 for a while.
-            refusal = replace(refusal, code=554 if refusal.code >= 500 else 421)
+            refusal = replace(refusal, code=GREETING_CODES[refusal.code // 100])
         self.run(self.core.greet(refusal))
 
     def _refusal(self, stage: str, checked: AccessChecked | None) -> Reply | None:

@@ -6,6 +6,7 @@ back, up to a bound, and what had to be dropped is counted and said.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -26,6 +27,7 @@ DEVICE: Final = "/dev/log"
 MAX_KEPT: Final = 1000
 MAX_LINE: Final = 8000
 RETRY_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 0.02
 
 
 class Sink(Protocol):
@@ -68,6 +70,7 @@ class SyslogSink:
         self._kept: deque[bytes] = deque()
         self._lost = 0
         self._next_try = 0.0
+        self._is_planned = False
         self._second, self._stamp = 0, ""
 
     def write(self, severity: int, line: str) -> None:
@@ -78,6 +81,8 @@ class SyslogSink:
         while len(self._kept) > MAX_KEPT:
             self._kept.popleft()
             self._lost += 1
+        if self._kept:
+            self._plan()
 
     def _time(self) -> str:
         second = int(time.time())
@@ -104,6 +109,21 @@ class SyslogSink:
         if sender and self._lost:
             lost, self._lost = self._lost, 0
             self.write(WARNING, f"log_lost lines={lost}")
+
+    def _plan(self) -> None:
+        """Try again soon: the last lines of a burst shall not wait for the next fact to log."""
+        if self._is_planned:
+            return
+        # Without a loop the next line, or `close`, takes them along.
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._again)
+            self._is_planned = True
+
+    def _again(self) -> None:
+        self._is_planned = False
+        self._flush()
+        if self._kept:
+            self._plan()
 
     def _connect(self) -> socket.socket | None:
         now = time.monotonic()

@@ -240,10 +240,11 @@ def test_without_map_and_with_delay(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code", "expected"), [(Verdict.REFUSE, 550, 554), (Verdict.TRY_LATER, 451, 421)]
+    ("verdict", "code", "expected"),
+    [(Verdict.REFUSE, 550, 554), (Verdict.REFUSE, 571, 554), (Verdict.TRY_LATER, 451, 421)],
 )
 def test_client_refused(start: Start, verdict: Verdict, code: int, expected: int) -> None:
-    """A client that is not wanted learns it from the greeting."""
+    """A client that is not wanted learns it from the greeting, by a code that is allowed there."""
     running = start(ACCESS)
     running.smar.rule = lambda question: AccessChecked(
         question.request_id, verdict, code, f"{code // 100}.7.1", "Go away", "cltaddr:127"
