@@ -52,7 +52,7 @@ def run(
 def show(line: str) -> None:
     """Print a line; what stands before a tab is a column of its own."""
     name, tab, rest = line.partition("\t")
-    print(f"{name:<28}{rest}" if tab else line)
+    print(f"{name:<27} {rest}" if tab else line)
 
 
 if __name__ == "__main__":
