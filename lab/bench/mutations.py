@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lab.chapters import chapter, chapters
 from lab.config import state_dir
 from lab.drift.compare import compare
 from lab.drift.notebooks import IGNORE, asked, runs, tagged
-from lab.drift.outcome import NotebookResult, Outcome
+from lab.drift.outcome import Event, NotebookResult, NotebookStarted, Outcome
 from lab.drift.page import parse
 from lab.drift.rules import RuleSet, load
 from lab.drift.run import run
@@ -103,14 +104,23 @@ class Cell:
 def drift_seen(lab: Lab, progress: Progress) -> dict[str, float]:
     """Count the cells that each change makes drift. Raises `CheckFailed` if others do, or if none does."""
     pages = [each.notebook for each in chapters() if each.number >= FIRST]
-    return examine(lab, pages, lambda: Session(lab, progress).goto(chapter(pages[0].stem)))
+    go = partial(Session(lab, progress).goto, chapter(pages[0].stem))
+    return examine(lab, pages, go, progress)
 
 
-def examine(lab: Lab, pages: Sequence[Path], go: Callable[[], object]) -> dict[str, float]:
+def examine(
+    lab: Lab, pages: Sequence[Path], go: Callable[[], object], progress: Progress
+) -> dict[str, float]:
     """The same for these pages, which run one after the other from where `go` puts the lab."""
+
+    def told(event: Event) -> None:
+        if isinstance(event, NotebookStarted):
+            progress(f"{event.name} with a changed MeTA1")
+
     out = state_dir() / "bench-mutations"
     with environment(LAB_NAME=lab.name):  # the notebooks' kernels ask it
-        found = run(pages, lab=_Mutated(lab, pages[0], go), out=out, force=True)
+        session = _Mutated(lab, pages[0], go)
+        found = run(pages, lab=session, out=out, force=True, progress=told)
     go()  # nobody goes on with a changed MeTA1
     failed = [
         f"{r.name}: {r.message}" for r in found.notebooks if r.status in ("failed", "blocked")
@@ -120,6 +130,9 @@ def examine(lab: Lab, pages: Sequence[Path], go: Callable[[], object]) -> dict[s
             "\n".join(filter(None, [*failed, found.error])), f"{out}/summary.md has more"
         )
     cells = list(_cells(found, pages, out / "executed", load()))
+    for cell in cells:
+        if shown := [each.name for each in MUTATIONS if _shows(cell, each)]:
+            progress(f"{cell.place} drifts: {', '.join(shown)}")
     return {**accounts(cells), "seconds": found.seconds}
 
 

@@ -23,6 +23,8 @@ FENCE = re.compile(r"^```(bash|text)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 SEND = "swaks --server localhost --from carol@partner.example --to"
 PATIENCE = 15.0
 TO_ALICE = f"{SEND} alice@lab.example > /dev/null"
+DROP_IN = "/etc/systemd/system/meta1.service.d"
+"""Many restarts in a row are no fault here, so that systemd's limit is off but for one entry."""
 MAKE_ACCESS = "sudo createmap hash /etc/meta1/access.db < /etc/meta1/access"
 
 BREAK = {
@@ -33,6 +35,12 @@ BREAK = {
         "until nc -z localhost 25; do :; done"
     ),
     "A name in meta1.conf is not known": f"sudo sed -i s/log_level/log_levle/ {CONF}",
+    "start of the service was attempted too often": f"""\
+echo '[Unit]\nStartLimitIntervalSec=100' | sudo tee {DROP_IN}/limit.conf
+sudo systemctl daemon-reload && sudo systemctl stop meta1
+sudo sed -i s/log_level/log_levle/ {CONF}
+until sudo systemctl start meta1 2>&1 | grep 'too often'; do :; done
+sudo sed -i s/log_levle/log_level/ {CONF}""",
     "FAULT no user meta1m": "sudo systemctl stop meta1; sudo userdel meta1m; sudo systemctl start meta1",
     "The port answers, but no greeting comes": (
         "sudo mv /etc/meta1/CA/newcert.pem /etc/meta1/CA/newcert.pem.old; sudo systemctl restart meta1"
@@ -94,6 +102,9 @@ sudo systemctl stop dnsmasq; sudo systemctl restart meta1
 """How each entry's cause is made; `true` where a healthy machine shows it."""
 
 UNDO = {
+    "start of the service was attempted too often": (
+        f"sudo sed -i s/100/0/ {DROP_IN}/limit.conf; sudo systemctl daemon-reload"
+    ),
     "452 4.3.1 Out of storage": (
         "sudo systemctl stop meta1; sudo rm /var/spool/meta1/cdb; "
         "sudo mv /dev/shm/cdb /var/spool/meta1/cdb; sudo sm.setup.sh"
@@ -154,14 +165,16 @@ def server(installed: Host) -> Iterator[Host]:
     installed.put(UNIT_AND_GROUP, "/root/begin")
     installed.run("sh -eu /root/begin", as_user="root")
     yield installed
-    installed.run("systemctl stop meta1; rm /etc/systemd/system/meta1.service", as_user="root")
+    unit = "/etc/systemd/system/meta1.service"
+    installed.run("systemctl stop meta1; rm -r %s %s", unit, DROP_IN, as_user="root")
     installed.run("chgrp mail /var/imap/socket; usermod -aG mail meta1c", as_user="root")
     installed.run("systemctl daemon-reload; rm -r /root/meta1.good /root/begin", as_user="root")
     configure(installed)
 
 
-UNIT_AND_GROUP = """\
+UNIT_AND_GROUP = f"""\
 cp /usr/local/share/doc/meta1/meta1.service /etc/systemd/system/
+mkdir -p {DROP_IN} && echo '[Unit]\nStartLimitIntervalSec=0' > {DROP_IN}/limit.conf
 systemctl daemon-reload
 groupadd --system --force lmtp
 usermod --append --groups lmtp cyrus
