@@ -37,10 +37,8 @@ BREAK = {
     "A name in meta1.conf is not known": f"sudo sed -i s/log_level/log_levle/ {CONF}",
     "start of the service was attempted too often": f"""\
 echo '[Unit]\nStartLimitIntervalSec=100' | sudo tee {DROP_IN}/limit.conf
-sudo systemctl daemon-reload && sudo systemctl stop meta1
-sudo sed -i s/log_level/log_levle/ {CONF}
-until sudo systemctl start meta1 2>&1 | grep 'too often'; do :; done
-sudo sed -i s/log_levle/log_level/ {CONF}""",
+sudo systemctl daemon-reload
+until sudo systemctl restart meta1 2>&1 | grep 'too often'; do :; done""",
     "FAULT no user meta1m": "sudo systemctl stop meta1; sudo userdel meta1m; sudo systemctl start meta1",
     "The port answers, but no greeting comes": (
         "sudo mv /etc/meta1/CA/newcert.pem /etc/meta1/CA/newcert.pem.old; sudo systemctl restart meta1"
@@ -95,7 +93,7 @@ sudo systemctl stop dnsmasq; sudo systemctl restart meta1
 {SEND} someone@nomail.example > /dev/null""",
     "A message is held": (
         f"sudo systemctl stop cyrus-imapd; {TO_ALICE}; sudo qmgrctl hold ALL; "
-        "sudo systemctl start cyrus-imapd"
+        "sudo systemctl start cyrus-imapd; until nc -z localhost 143; do :; done"
     ),
     "mailq: Permission denied": "true",
 }
