@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from email import message_from_string, policy
+from email.message import EmailMessage
 from pathlib import PurePosixPath
 from shlex import quote
 
@@ -16,7 +17,8 @@ import paramiko
 from lab.errors import CheckFailed, CommandFailed, LabError
 from lab.host import Host
 
-MAIL_LOG = "the last lines of /var/log/mail.log"
+LOG = "/var/log/mail.log"
+LAST_LINES = f"the last lines of {LOG}"
 MAIL_OWNER = "cyrus"
 PAUSE = 0.2
 END_OF_HEADERS = "\x1e"
@@ -36,7 +38,7 @@ def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 10
         raise CheckFailed(what, "an open port", error.message, error.next_step) from error
     with channel:
         greeting = _greeting(channel, starts_with.encode(), timeout) if starts_with else ""
-    _hold(what, greeting.startswith(starts_with), repr(starts_with), repr(greeting), MAIL_LOG)
+    _hold(what, greeting.startswith(starts_with), repr(starts_with), repr(greeting), LAST_LINES)
 
 
 def service_runs(vm: Host, unit: str) -> None:
@@ -99,7 +101,13 @@ def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 10) -> N
             break
         time.sleep(PAUSE)
     found = ", ".join(map(repr, subjects[-5:])) or result.stderr.strip() or "an empty mailbox"
-    _hold(what, subject in subjects, repr(subject), found, MAIL_LOG)
+    _hold(what, subject in subjects, repr(subject), found, LAST_LINES)
+
+
+def letters(headers: str) -> list[EmailMessage]:
+    """Messages without their content, from what the shell text `HEADERS` prints, in the order of arrival."""
+    texts = [text for text in headers.split(END_OF_HEADERS) if text.strip()]
+    return [message_from_string(text, policy=policy.default) for text in texts]
 
 
 def says(vm: Host, what: str, command: str, expected: str, as_user: str | None = None) -> None:
@@ -149,10 +157,7 @@ def _greeting(channel: paramiko.Channel, wanted: bytes, timeout: float) -> str:
 
 def _subjects(headers: str) -> list[str]:
     """Subjects of messages, decoded, in the order of arrival."""
-    messages = [text for text in headers.split(END_OF_HEADERS) if text.strip()]
-    return [
-        str(message_from_string(text, policy=policy.default)["Subject"] or "") for text in messages
-    ]
+    return [str(letter["Subject"] or "") for letter in letters(headers)]
 
 
 def _folder(path: str) -> str:

@@ -42,12 +42,9 @@ class Session:
 
     def key(self, notebook: Path) -> str:
         """Hash of everything that makes the state at the end of that notebook; needs no lab."""
-        digest = hashlib.sha256(
-            f"{self._lab.kind()} {recipe_hash()} {_files_hash(INPUTS)}".encode()
-        )
+        digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {_inputs_hash()}".encode())
         for each in chapters():
-            inputs = f"{_files_hash(each.inputs)} {each.made_of}"
-            digest.update(f"{code_key(each.notebook)} {inputs}".encode())
+            digest.update(f"{code_key(each.notebook)} {each.made_of}".encode())
             if each.notebook == notebook:
                 break
         return f"end-{notebook.stem[:2]}-{digest.hexdigest()[:12]}"
@@ -199,10 +196,10 @@ def environment(**values: str) -> Iterator[None]:
 
 
 @cache
-def _files_hash(patterns: tuple[str, ...]) -> str:
+def _inputs_hash() -> str:
     digest = hashlib.sha256()
     top = ROOT / "lab"
-    paths = {path for pattern in patterns for path in top.glob(pattern) if path.is_file()}
+    paths = {path for pattern in INPUTS for path in top.glob(pattern) if path.is_file()}
     for path in sorted(paths):
         if path.name not in STEERING and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(top)}\0".encode() + path.read_bytes() + b"\0")

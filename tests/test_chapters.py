@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ import lab.chapters as tutorial
 from lab import session
 from lab.chapters import Chapter, Check, chapters, exercise
 from lab.chapters.exercise import parse_task
+from lab.chapters.stranger import UNANSWERED, reply_to
 from lab.drift.notebooks import load, source
 from lab.errors import BadNotebook, CheckFailed, CommandFailed, LabError
 from lab.host import Host
@@ -130,6 +131,27 @@ def test_an_exercise_says_in_one_line_how_it_stands(
     monkeypatch.setattr(tutorial, "chapters", lambda: found)
     exercise(host, 1)
     assert capsys.readouterr().out == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        (
+            " -> RCPT TO:<a@b.example>\n<-  250 2.1.5 Recipient ok\n -> QUIT\n",
+            "250 2.1.5 Recipient ok",
+        ),
+        (" ~> RCPT TO:<a@b.example>\n<~* 550 5.7.1 Relaying denied\n", "550 5.7.1 Relaying denied"),
+        ("*** Error connecting\n", UNANSWERED),
+    ],
+)
+def test_a_reply_is_read_from_what_swaks_prints(said: str, reply: str) -> None:
+    """In clear and inside TLS, taken or refused; a server that does not answer is told from both."""
+
+    class Machine:
+        def run(self, *_: object, check: bool) -> Result:
+            return Result("swaks", 0, said, "", 0.0)
+
+    assert reply_to(cast(Host, Machine()), "a@b.example", "-tls") == reply
 
 
 def test_a_check_whose_command_fails_is_a_check_that_fails(host: Host) -> None:

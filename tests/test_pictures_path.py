@@ -66,6 +66,8 @@ def test_arrows_are_numbered_and_text_cannot_break_out() -> None:
     """A quotation mark from the log stays text."""
     text = dot([Step("qmgr", "attempted", "smtpc", "qmgr", 'a"b')])
     assert '"smtpc" -> "qmgr" [label="1 attempted\\na\\"b"];' in text
+    svg = picture([Step("smtpc", "handed_over", 'mx<"&', "smtpc")])
+    assert 'mx<"&' in ET.fromstring(svg).get("aria-label", "")
 
 
 def test_the_picture_is_for_everybody() -> None:

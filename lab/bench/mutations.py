@@ -118,10 +118,12 @@ def examine(
             progress(f"{event.name} with a changed MeTA1")
 
     out = state_dir() / "bench-mutations"
-    with environment(LAB_NAME=lab.name):  # the notebooks' kernels ask it
-        session = _Mutated(lab, pages[0], go)
-        found = run(pages, lab=session, out=out, force=True, progress=told)
-    go()  # nobody goes on with a changed MeTA1
+    try:
+        with environment(LAB_NAME=lab.name):  # the notebooks' kernels ask it
+            session = _Mutated(lab, pages[0], go)
+            found = run(pages, lab=session, out=out, force=True, progress=told)
+    finally:
+        go()  # nobody goes on with a changed MeTA1
     failed = [
         f"{r.name}: {r.message}" for r in found.notebooks if r.status in ("failed", "blocked")
     ]

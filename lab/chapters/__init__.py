@@ -81,12 +81,6 @@ class Chapter:
         return Exercise(Check(what, test, task.hint), task)
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """INPUTS of that module: patterns below `lab/` of files that its notebook brings to the machine."""
-        inputs: tuple[str, ...] = getattr(self._module, "INPUTS", ())
-        return inputs
-
-    @property
     def made_of(self) -> str:
         """What MADE_OF of that module returns: a hash of what its notebook brings from elsewhere than `lab/`."""
         made_of: Callable[[], str] = getattr(self._module, "MADE_OF", str)

@@ -4,7 +4,6 @@ from lab import check
 from lab.chapters import Check
 from lab.host import Host
 
-LOG = "/var/log/mail.log"
 PRACTICE = "/home/lab/secrets/practice"
 
 
@@ -17,7 +16,7 @@ def _password_is_kept(vm: Host) -> None:
 CHECKS = (
     Check(
         "our own line is in the mail log",
-        lambda vm: check.file_has(vm, LOG, "the first line in our mail log"),
+        lambda vm: check.file_has(vm, check.LOG, "the first line in our mail log"),
         "logger writes to the log; its --priority says which facility, and only 'mail' ends in mail.log",
     ),
     Check(

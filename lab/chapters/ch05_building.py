@@ -13,7 +13,7 @@ def _is_configured(vm: Host) -> None:
 
 
 def _is_built(vm: Host) -> None:
-    """Nothing is left to be made, and each of the four modules is there."""
+    """Nothing is left to be made, and mcp and its four modules are there."""
     done = vm.run("cd meta1-*/ && make --question build/stamp", check=False)
     check.true("make has nothing left to do", done.ok)
     found = str(vm.run("cd meta1-*/build/bin && ls", check=False)).split()

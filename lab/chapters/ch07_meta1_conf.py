@@ -7,6 +7,7 @@ from lab.host import Host
 FOLDER = "/etc/meta1"
 FILE = f"{FOLDER}/meta1.conf"
 MODULES = ("smtps", "smtpc", "qmgr", "smar")
+SMALL = "max_message_size = 10M;"
 
 
 def _valid_for(vm: Host, module: str, file: str = FILE) -> str:
@@ -60,10 +61,8 @@ def _small_messages(vm: Host) -> None:
     """A copy in which the server takes less, and which is valid as a whole."""
     effective = _valid_for(vm, "smtps", f"{FOLDER}/small.conf")
     lines = [line for line in effective.splitlines() if "max_message_size" in line]
-    check.equal("max_message_size", [line.split() for line in lines], [_SMALL.split()])
+    check.equal("max_message_size", [line.split() for line in lines], [SMALL.split()])
 
-
-_SMALL = "max_message_size = 10M;"
 
 CHECKS = (
     Check(

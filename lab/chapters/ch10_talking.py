@@ -4,7 +4,6 @@ from lab import check
 from lab.chapters import Check
 from lab.host import Host
 
-LOG = "/var/log/mail.log"
 CONNECT = "openssl s_client -connect mail.lab.example:25 -starttls smtp"
 OWN_CERTIFICATE = "/etc/meta1/CA/newcert.pem"
 
@@ -12,12 +11,12 @@ OWN_CERTIFICATE = "/etc/meta1/CA/newcert.pem"
 def _spoke_tls(vm: Host) -> None:
     """Both versions that are offered; Cyrus writes its TLS lines in another way."""
     for version in ("TLSv1.2", "TLSv1.3"):
-        check.file_has(vm, LOG, f"starttls side=server version={version}")
+        check.file_has(vm, check.LOG, f"starttls side=server version={version}")
 
 
 def _all_is_in_its_place(vm: Host) -> None:
     """The alert of the tutorial was met, and the list that provoked it is gone."""
-    check.file_has(vm, LOG, "sslv3 alert illegal parameter")
+    check.file_has(vm, check.LOG, "sslv3 alert illegal parameter")
     names = f"{CONNECT} < /dev/null 2> /dev/null | grep '^O = '"
     check.says(vm, "acceptable authorities", names, "O = MeTA1 lab, CN = Lab CA")
     left = "find /etc/meta1/CA -name many.pem"
@@ -52,7 +51,7 @@ CHECKS = (
     ),
     Check(
         "an older TLS was refused",
-        lambda vm: check.file_has(vm, LOG, "unsupported protocol"),
+        lambda vm: check.file_has(vm, check.LOG, "unsupported protocol"),
         "openssl s_client -starttls smtp -tls1_1 -cipher DEFAULT@SECLEVEL=0",
     ),
     Check(

@@ -2,23 +2,17 @@
 
 from lab import check
 from lab.chapters import Check
+from lab.chapters.stranger import reply_to
 from lab.host import Host
 
 ACCESS = "/etc/meta1/access"
 ISSUER = "certissuer:/O=MeTA1+20lab/CN=Lab+20CA"
-ASK = (
-    "swaks --server 127.0.0.1 --local-interface 127.0.0.9 --quit-after RCPT "
-    "--from someone@elsewhere.example --to %s"
-)
 ACCEPTED, DENIED = "250 2.1.5", "550 5.7.1"
-UNANSWERED = "no answer to RCPT"
 
 
 def rcpt(vm: Host, recipient: str, *options: str) -> str:
-    """Ask as a stranger for a recipient; code and enhanced code of the reply to RCPT."""
-    said = vm.run(ASK + " %s" * len(options), recipient, *options, check=False).stdout
-    replies = said.partition("RCPT TO:")[2].splitlines()[1:]
-    return " ".join(replies[0].split()[1:3]) if replies else UNANSWERED
+    """Code and enhanced code of the reply to a recipient."""
+    return " ".join(reply_to(vm, recipient, *options).split()[:2])
 
 
 def shows(who: str) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Chapter 13: letters that lie where their envelopes said, and not where their headers did."""
 
-from email import message_from_string, policy
 from email.message import EmailMessage
 
 from lab import check
@@ -15,9 +14,7 @@ OURS = "by mail.lab.example (MeTA1."
 def _headers(vm: Host, mailbox: str, subject: str) -> list[EmailMessage]:
     """Headers of the messages of a mailbox that have a subject."""
     text = vm.run(check.HEADERS, mailbox, as_user=check.MAIL_OWNER, check=False).stdout
-    parts = [part for part in text.split(check.END_OF_HEADERS) if part.strip()]
-    letters = [message_from_string(part, policy=policy.default) for part in parts]
-    return [letter for letter in letters if letter["Subject"] == subject]
+    return [letter for letter in check.letters(text) if letter["Subject"] == subject]
 
 
 def _came_over_tls(vm: Host) -> None:
@@ -37,13 +34,12 @@ def _went_by_the_envelope(vm: Host) -> None:
 
 def _outlived_the_kill(vm: Host) -> None:
     check.true("Alice has the letter", _headers(vm, ALICE, "kill me"))
-    log = "/var/log/mail.log"
-    check.holds(vm, "modules were killed", f"grep -q 'module_ended .*signal' {log}")
+    check.holds(vm, "modules were killed", f"grep -q 'module_ended .*signal' {check.LOG}")
 
 
 def _had_three_fates(vm: Host) -> None:
     check.true("Bob has his", _headers(vm, BOB, "three fates"))
-    partner = "grep -q 'attempted to=carol@partner.example outcome=DELIVERED' /var/log/mail.log"
+    partner = f"grep -q 'attempted to=carol@partner.example outcome=DELIVERED' {check.LOG}"
     check.holds(vm, "the partner took his", partner)
     check.true("Alice has a report", _headers(vm, ALICE, REPORT))
 
@@ -80,4 +76,3 @@ CHECKS = (
     ),
 )
 EXERCISE = ("one message to Bob and to Alice, whose header names Bob alone", _is_a_blind_copy)
-INPUTS = ("files/home/lab/letter.eml",)

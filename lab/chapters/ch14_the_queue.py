@@ -4,7 +4,6 @@ from lab import check
 from lab.chapters import Check
 from lab.host import Host
 
-LOG = "/var/log/mail.log"
 REPORTS = """PATH=$PATH:/usr/lib/cyrus/bin; cd "$(mbpath -s user/alice)" &&
 grep -h -A 2 '^Final-Recipient: rfc822; %s' [0-9]*. | tr -d '\\r' | grep '^Status:' | sort -u"""
 
@@ -13,7 +12,7 @@ def _came_after_all(vm: Host) -> None:
     """Held while Cyrus was down, and tried again by itself where there was no room."""
     check.mail_arrived(vm, "user/alice", subject="patience", timeout=0)
     check.mail_arrived(vm, "user/bob", subject="no room", timeout=0)
-    check.holds(vm, "it was tried twice", f"grep -q 'to=bob.*RETRY.*attempt=2' {LOG}")
+    check.holds(vm, "it was tried twice", f"grep -q 'to=bob.*RETRY.*attempt=2' {check.LOG}")
 
 
 def _came_back(vm: Host) -> None:
@@ -52,4 +51,3 @@ CHECKS = (
     ),
 )
 EXERCISE = ("the status of Alice's letter to Dora is in the file why", _why_is_known)
-INPUTS = ("files/home/lab/ledger.py",)

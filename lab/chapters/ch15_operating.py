@@ -2,26 +2,20 @@
 
 from lab import check
 from lab.chapters import Check
+from lab.chapters.stranger import reply_to
 from lab.host import Host
 
 CONF = "/etc/meta1"
 CERTIFICATE = f"{CONF}/CA/newcert.pem"
 BACKUP = "/root/meta1.tar.gz"
 SAVED = ("etc/meta1/meta1.conf", "etc/meta1/CA/newreq.pem", "var/spool/meta1/cdb/")
-STRANGER = "swaks --server localhost --from dora@elsewhere.example"
 TAKEN, UNKNOWN = "250 2.1.5 Recipient ok", "550 5.1.1 No such user here"
-
-
-def _reply(vm: Host, recipient: str) -> str:
-    """What the server says to a recipient, as a stranger names it."""
-    command = f"{STRANGER} --quit-after RCPT --to %s | grep -A 1 'RCPT TO' | tail -n 1"
-    return vm.run(command, recipient, check=False).stdout[4:].strip()
 
 
 def _second_domain(vm: Host) -> None:
     check.says(vm, "its MX record", "dig +short second.example MX", "10 mail.lab.example.")
-    check.equal("bob@second.example", _reply(vm, "bob@second.example"), TAKEN)
-    check.equal("nobody@second.example", _reply(vm, "nobody@second.example"), UNKNOWN)
+    check.equal("bob@second.example", reply_to(vm, "bob@second.example"), TAKEN)
+    check.equal("nobody@second.example", reply_to(vm, "nobody@second.example"), UNKNOWN)
 
 
 def _aliases(vm: Host) -> None:
@@ -29,18 +23,18 @@ def _aliases(vm: Host) -> None:
     query = f"createmap -q postmaster {CONF}/aliases.db"
     check.says(vm, "postmaster is a person", query, "alice")
     for name in ("abuse@lab.example", "abuse@second.example", "staff@lab.example"):
-        check.equal(name, _reply(vm, name), TAKEN)
+        check.equal(name, reply_to(vm, name), TAKEN)
 
 
 def _way_to_partner(vm: Host) -> None:
     query = f"createmap -q partner.example {CONF}/mailertable.db"
     check.says(vm, "the way to partner.example", query, "[127.0.2.1]:2525")
-    denied = _reply(vm, "carol@partner.example")
+    denied = reply_to(vm, "carol@partner.example")
     check.equal("a way is no permission", denied, "550 5.7.1 Relaying denied")
 
 
 def _limits(vm: Host) -> None:
-    told = f"{STRANGER} --quit-after EHLO | grep --only-matching 'SIZE .*'"
+    told = "swaks --server localhost --quit-after EHLO | grep --only-matching 'SIZE .*'"
     check.says(vm, "the largest message, as EHLO tells it", told, "SIZE 1048576")
     shown = "metaconf | grep --only-matching 'max_sessions_per_client = [0-9]*'"
     check.says(vm, "sessions of one client", shown, "max_sessions_per_client = 10")
@@ -72,8 +66,8 @@ def _backup(vm: Host) -> None:
 
 
 def _sales(vm: Host) -> None:
-    check.equal("sales@second.example", _reply(vm, "sales@second.example"), TAKEN)
-    check.equal("sales@lab.example", _reply(vm, "sales@lab.example"), UNKNOWN)
+    check.equal("sales@second.example", reply_to(vm, "sales@second.example"), TAKEN)
+    check.equal("sales@lab.example", reply_to(vm, "sales@lab.example"), UNKNOWN)
     query = f"createmap -q sales@second.example {CONF}/aliases.db"
     check.true("it is Bob", vm.run(query, check=False).stdout.startswith("bob"))
 

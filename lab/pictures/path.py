@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from lab.errors import LabError
 
@@ -61,13 +62,13 @@ def picture(path: Sequence[Step]) -> str:
     if drawn.returncode != 0:
         raise LabError(f"dot failed: {drawn.stderr.strip()}", "try it by hand: dot -V")
     svg = drawn.stdout[drawn.stdout.index("<svg") :]  # what is before names dot's version
-    label = f"Path of a message through {', '.join(_nodes(path))}"
+    label = escape(f"Path of a message through {', '.join(_nodes(path))}")
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
 def dot(path: Sequence[Step]) -> str:
     """Write the picture in Graphviz's language: programs are boxes, steps are numbered arrows."""
-    lines = [f'  "{name}";' for name in _nodes(path)]
+    lines = [f'  "{_escaped(name)}";' for name in _nodes(path)]
     for number, step in enumerate(path, 1):
         words = f"{number} {step.fact}" + (f"\\n{_escaped(step.detail)}" if step.detail else "")
         lines.append(f'  "{_escaped(step.source)}" -> "{_escaped(step.target)}" [label="{words}"];')

@@ -96,8 +96,8 @@ def _bar(state: str, left: int, right: int, y: int) -> Iterator[str]:
     style = {
         "ready": f'stroke="{GREEN}" stroke-width="6"',
         "started": f'stroke="{BLUE}" stroke-width="2"',
+        "waits": f'stroke="{GREY}" stroke-width="2" stroke-dasharray="2 5"',
     }
-    style["waits"] = f'stroke="{GREY}" stroke-width="2" stroke-dasharray="2 5"'
     if state in style:
         yield f'<line x1="{left}" y1="{y}" x2="{right}" y2="{y}" {style[state]}/>'
 

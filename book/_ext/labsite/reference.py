@@ -78,9 +78,13 @@ def options() -> Iterator[str]:
         elif line.startswith("| ---"):
             yield row("---", "---")
         elif line.startswith("| `"):
-            yield _option(*(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]))
+            yield _option(*_cells(line))
         else:
             yield line.replace("<", "\\<")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 def _option(name: str, meaning: str, value: str, default: str, origin: str) -> str:
@@ -110,7 +114,7 @@ def origin() -> Iterator[str]:
             found = {DOCUMENTED: [], OURS: []}
             section = f"`{title[1].replace(' / ', '` / `')}`" if title[1] else title[2]
         elif line.startswith("| `"):
-            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            cells = _cells(line)
             found[cells[-1]].append(cells[0].strip("`"))
     flush()
     yield from table(("section", "documented names", "our additions"), rows)

@@ -13,16 +13,17 @@ from itertools import pairwise
 from pathlib import Path
 
 STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})?\Z")
+TO_CLIENTS = ("smtp/reply.py", "smtp/server.py", "smtp/parameters.py", "smtp/engine.py")
+"""The modules of the protocol that speak to those who connect."""
 PROCESSES = {
     "mcp": ("mcp", "control"),
-    "smtps": ("smtps", "smtp/server", "smtp/reply", "smtp/engine", "smtp/parameters"),
+    "smtps": ("smtps", *TO_CLIENTS),
     "smtpc": ("smtpc", "smtp/"),
     "qmgr": ("qmgr", "queue/"),
     "smar": ("smar", "maps/", "access", "mx", "routing"),
     "every program": ("",),
 }
 """Which process speaks, by how the path of a module begins; the first that fits."""
-TO_CLIENTS = ("smtp/reply.py", "smtp/server.py", "smtp/parameters.py", "smtp/engine.py")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -115,6 +115,7 @@ def main(wanted: list[str]) -> int:
     everything = "--all" in wanted
     paths = [TREE / each for each in wanted if each != "--all"]
     options = [] if everything or paths else ["-m", "not whole and not system"]
+    os.environ.setdefault("META1_HYPOTHESIS", "quick" if options else "check")
     paths = paths or groups()
     LOGS.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()

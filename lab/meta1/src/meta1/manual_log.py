@@ -69,7 +69,7 @@ FIELDS: Final = {
     "transaction": "id of the message",
     "unreadable": "records of the journal that could not be read",
     "user": "SASL identity",
-    "verify": "OK, NO (none shown), NOT (not asked for), FAIL: the check of the other's certificate",
+    "verify": "OK, NO (none shown), NOT (not asked for), FAIL: the check of the certificate",
     "version": "version of the program, or of TLS",
     "waited": "seconds",
     "waiting": "questions that wait",

@@ -116,7 +116,8 @@ class SyslogSink:
             return
         # Without a loop the next line, or `close`, takes them along.
         with contextlib.suppress(RuntimeError):
-            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._again)
+            pause = AGAIN_SECONDS if self._socket else RETRY_SECONDS
+            asyncio.get_running_loop().call_later(pause, self._again)
             self._is_planned = True
 
     def _again(self) -> None:

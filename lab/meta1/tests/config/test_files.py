@@ -27,9 +27,7 @@ def make_pair(folder: Path, name: str, password: bytes | None = None) -> tuple[P
         encryption = serialization.BestAvailableEncryption(password)
     key_file, cert_file = folder / f"{name}.key", folder / f"{name}.pem"
     key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     )
     key_file.chmod(0o440)
     cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -37,7 +37,7 @@ def test_tokens(source: str, expected: list[str]) -> None:
 
 def test_places_count_from_one() -> None:
     """Lines and columns are those an editor shows."""
-    tokens, _ = lex("a\n\n  b = \"x\ty\";\n", "f")
+    tokens, _ = lex('a\n\n  b = "x\ty";\n', "f")
     assert [str(each.place) for each in tokens] == [
         "f:1:1", "f:3:3", "f:3:5", "f:3:7", "f:3:12", "f:4:1",
     ]  # fmt: skip

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import LATER, NEVER, PowerCut, Weather, World
@@ -232,7 +233,7 @@ def test_any_record_can_be_replayed(found: list[bytes]) -> None:
     assert replay.entries == {}
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.sampled_from("ADXMEQ"), st.lists(json_like, max_size=4))
 def test_records_of_the_right_letter_and_the_wrong_shape(kind: str, rest: list[object]) -> None:
     """The same for JSON."""
@@ -273,7 +274,7 @@ def test_journal_files_are_private_and_never_followed(tmp_path: Path) -> None:
     assert [one.records for one in read_all(tmp_path) if one.number == 1] == [(b"one",)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20))
 @given(data=st.binary(min_size=1, max_size=4096))
 def test_a_damaged_defedb_is_noticed(tmp_path: Path, data: bytes) -> None:
     """Noise in the place of the database is reported, not overwritten."""

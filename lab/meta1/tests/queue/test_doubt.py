@@ -26,7 +26,7 @@ def test_errors_in_callbacks_stop_the_service() -> None:
         doubt.raise_failure()
         assert not service.stopping.is_set()
         loop.call_soon(fail, KeyError("ours"))
-        await asyncio.wait_for(service.stopping.wait(), 1)
+        await asyncio.wait_for(service.stopping.wait(), 30)
         with pytest.raises(KeyError):
             doubt.raise_failure()
 

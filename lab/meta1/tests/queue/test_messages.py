@@ -6,6 +6,7 @@ import json
 import struct
 
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -89,7 +90,7 @@ def test_any_json_is_a_message_or_refused(value: object) -> None:
         return
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(codec._DECODERS)), st.lists(plain_values, max_size=14))
 def test_known_names_with_odd_fields_are_refused(name: str, values: list[object]) -> None:
     """A record of a known name is checked field by field."""

@@ -2,6 +2,7 @@
 
 import pytest
 from client_talk import ALICE, BOB, EHLO, EVE, GREETING, codes, converse, delivered, outgoing, ready
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver import Receiver
@@ -49,7 +50,7 @@ def test_starttls_with_our_server() -> None:
         client.start_tls()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=80), st.integers(1, 3)), min_size=1, max_size=4))
 def test_any_content_arrives_clean(mails: list[tuple[bytes, int]]) -> None:
     """Whatever content we send, our server gets it with CRLF line ends only."""

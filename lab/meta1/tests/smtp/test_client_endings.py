@@ -2,6 +2,7 @@
 
 import pytest
 from client_talk import ALICE, BOB, EHLO, EVE, GREETING, codes, delivered, outgoing, ready
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,7 +151,7 @@ SCRIPTS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SCRIPTS, st.booleans(), st.booleans())
 def test_any_server(script: list[bytes], polite: bool, lmtp: bool) -> None:
     """Whatever a server sends, each transaction ends exactly once and nothing crashes."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver import SETTINGS, Receiver
@@ -265,7 +266,7 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.one_of(FRAGMENTS, st.binary(max_size=30)), max_size=40))
 def test_any_bytes_whole_or_single(pieces: list[bytes]) -> None:
     """No bytes crash the core, and every reply line is well formed."""

@@ -60,7 +60,7 @@ class Bench:
 
     async def until(self, count: int) -> list[DeliveryReported]:
         """Wait for reports."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while len(self.reports) < count:
                 self.done.clear()
                 await self.done.wait()

@@ -29,7 +29,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cram_md5(start: Start, auth_options: str) -> None:
     """A trusted mechanism may relay; the log names mechanism and user but no secret."""
     running = start(ACCESS + auth_options % (CRAM + "flags = { noplaintext };"))
-    with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.ehlo()
         assert client.esmtp_features["auth"].split() == ["CRAM-MD5"]
         client.login("alice", "secret")
@@ -43,7 +43,7 @@ def test_cram_md5(start: Start, auth_options: str) -> None:
 def test_wrong_secret(start: Start, auth_options: str) -> None:
     """A wrong secret and an unknown user look the same; three end the session."""
     running = start(ACCESS + auth_options % BOTH)
-    with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.ehlo()
         seen = set()
         for user in ("alice", "nobody"):
@@ -62,7 +62,7 @@ def test_plain_only_in_tls(start: Start, auth_options: str, tls_options: str) ->
     running = start(ACCESS + tls_options + auth_options % BOTH)
     got = talk(running, "EHLO x", "AUTH PLAIN AGFsaWNlAHNlY3JldA==")
     assert got[1] == "538 5.7.11 Encryption required for this mechanism"
-    with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.starttls(context=client_context())
         client.ehlo()
         assert client.esmtp_features["auth"].split() == ["CRAM-MD5", "PLAIN"]
@@ -77,7 +77,7 @@ def test_noplaintext_and_require_tls(start: Start, auth_options: str, tls_option
     running = start(
         ACCESS + tls_options + auth_options % (CRAM + "flags = { noplaintext, require_tls };")
     )
-    with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.ehlo()
         assert "auth" not in client.esmtp_features
         client.starttls(context=client_context())
@@ -88,7 +88,7 @@ def test_noplaintext_and_require_tls(start: Start, auth_options: str, tls_option
 def test_starttls_forgets_authentication(start: Start, auth_options: str, tls_options: str) -> None:
     """Who authenticated in clear text has to do so again inside TLS (RFC 3207)."""
     running = start(ACCESS + tls_options + auth_options % BOTH)
-    with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.login("alice", "secret")
         client.starttls(context=client_context())
         with pytest.raises(smtplib.SMTPRecipientsRefused):
@@ -106,7 +106,7 @@ def test_cancelled_attempt(start: Start, auth_options: str) -> None:
 def test_mechanism_that_is_not_there(start: Start, auth_options: str) -> None:
     """What libsasl2 cannot do is not offered, and the log says so."""
     running = start(ACCESS + auth_options % (CRAM + 'mechanisms = "CRAM-MD5 NOSUCH";'))
-    with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.ehlo()
         assert client.esmtp_features["auth"].split() == ["CRAM-MD5"]
     assert any("auth_mechanisms_missing" in line and "NOSUCH" in line for line in running.log.lines)
