@@ -238,6 +238,10 @@ def _call(
         )
     except FileNotFoundError as error:
         raise LabError(f"this host has no {argv[0]}", "make setup") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabError(
+            f"{' '.join(argv[:2])} did not end in {error.timeout:.0f} s", "try again"
+        ) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         raise LabError(f"{' '.join(argv[:2])} ended with {done.returncode}: {said}", "make setup")

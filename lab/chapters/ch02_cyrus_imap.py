@@ -36,7 +36,7 @@ CHECKS = (
         "cyrus.conf must name a service that listens on imap",
     ),
     Check(
-        "only the group mail gets to the LMTP socket",
+        "only those who may deliver get to the LMTP socket",
         _door_is_guarded,
         "look at owner, group and mode of the folder, not of the socket: stat /var/imap/socket",
     ),
@@ -48,7 +48,7 @@ CHECKS = (
     Check(
         "the message sent by hand is in alice's mailbox",
         lambda vm: check.mail_arrived(vm, "user/alice", subject="by hand", timeout=0),
-        "cyradm makes mailboxes; then speak LMTP to the socket, as a user in the group mail",
+        "cyradm makes mailboxes; then speak LMTP to the socket, as cyrus",
     ),
 )
 
