@@ -29,7 +29,7 @@ for message in [0-9]*.; do
 done"""
 
 
-def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 10) -> None:
+def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 60) -> None:
     """A port takes a connection and, if a text is given, greets with it."""
     what = f"port {port} answers{f' {starts_with}' if starts_with else ''}"
     try:
@@ -90,7 +90,7 @@ def file_is(vm: Host, path: str, owner: str = "", group: str = "", mode: str = "
     )
 
 
-def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 10) -> None:
+def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 60) -> None:
     """A message with a subject lies in a mailbox of Cyrus such as ``user/alice``, or soon will."""
     deadline = time.monotonic() + timeout
     what = f"mail {subject!r} is in {mailbox}"

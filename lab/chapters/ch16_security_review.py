@@ -25,7 +25,7 @@ def _noted(vm: Host, what: str) -> None:
 
 def _rights(vm: Host) -> None:
     _noted(vm, "no module holds a right of root")
-    _noted(vm, "each module reads only what it needs")
+    _noted(vm, "no module reads more than its part needs")
     for path, expected in ONLY_FOR.items():
         found = {user for user in USERS if vm.run("test -r %s", path, as_user=user, check=False).ok}
         check.equal(f"who can read {path}", found, expected)

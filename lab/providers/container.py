@@ -64,6 +64,7 @@ class ContainerProvider:
         """Remove container and checkpoints."""
         if not shutil.which("podman"):
             return
+        self._await_orphans()
         podman("rm", "--force", "--time", "0", "--ignore", self.container)
         # By label, since a checkpoint that was replaced or forgotten while in use has no name any more.
         images = podman(
@@ -224,6 +225,12 @@ class ContainerProvider:
             "/sbin/init",
         )
 
+    def _await_orphans(self) -> None:
+        """Let a podman end whose `lab up` was killed: what it still makes could not be found and removed now."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while _podmen(self.container) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def _await_sshd(self) -> None:
         """Wait until sshd sends its banner, at most `BOOT_SECONDS`."""
         deadline = time.monotonic() + BOOT_SECONDS
@@ -283,6 +290,17 @@ def podman(*arguments: str, check: bool = True, timeout: float = 120) -> str:
             f"podman {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}", "lab doctor"
         )
     return done.stdout if not done.returncode else ""
+
+
+def _podmen(container: str) -> list[int]:
+    """Process ids of the podman commands at work on that container, whoever has started them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if Path(words[0]).name == "podman" and any(container in word for word in words[1:]):
+                found.append(int(path.parent.name))
+    return found
 
 
 def require_podman() -> None:

@@ -47,6 +47,9 @@ REWRITES = (
     (re.compile(r"<text(?![^>]*fill=)"), '<text fill="currentColor"'),
 )
 
+# It may be wider than a phone; a part that scrolls must be reachable by keyboard.
+FRAME = '<div class="picture" tabindex="0">'
+
 
 def inline(svg: str, label: str) -> str:
     """Turn dot's SVG file into an element of the page that says in words what it shows."""
@@ -58,8 +61,7 @@ def inline(svg: str, label: str) -> str:
     size = f'style="--width:{int(width[1]) / 12:.2f}em"'
     svg = re.sub(r'width="\d+pt" height="\d+pt"', size, svg, count=1)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
-    # It may be wider than a phone; a part that scrolls must be reachable by keyboard.
-    return f'<div class="picture" tabindex="0">{svg}</div>'
+    return f"{FRAME}{svg}</div>"
 
 
 def draw(self: HTML5Translator, node: graphviz.graphviz) -> None:
@@ -87,6 +89,8 @@ def show_outputs(app: Sphinx, doctree: nodes.document, _page: str) -> None:
             image.replace_self(nodes.raw("", inline(svg, unescape(found[1])), format="html"))
         else:
             image["alt"] = unescape(found[1])
+            frame = (nodes.raw("", text, format="html") for text in (FRAME, "</div>"))
+            image.replace_self([next(frame), image.deepcopy(), next(frame)])
 
 
 def set_dot_arguments(_app: Sphinx, config: Config) -> None:

@@ -16,6 +16,14 @@ BODY = (
     (re.compile(r' role="(list|doc-biblioentry)"'), ""),
 )
 
+# Long names in narrow tables: a browser breaks them between the parts, not in the middle of a word.
+TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+NAME = re.compile(r'(?<=<span class="pre">)[^<\s]{13,}(?=</span>)')
+PART = re.compile(
+    r"(?<=[0-9A-Za-z\])])(?:[_/:=@,]|-+|\.(?=[a-z]{3}))(?=[0-9A-Za-z.])|(?<=[a-z])(?=[A-Z])"
+)
+RUN = re.compile(r"[0-9a-f]{16}(?=[0-9a-f]{16})")
+
 
 def drop_empty_headers(_app: Sphinx, doctree: nodes.document) -> None:
     """Remove a table's header row without words: Markdown wants one, readers do not."""
@@ -24,12 +32,21 @@ def drop_empty_headers(_app: Sphinx, doctree: nodes.document) -> None:
             head.parent.remove(head)
 
 
+def break_names(table: re.Match[str]) -> str:
+    """Say where the long names of one table may go on in the next line."""
+    end = '</span><wbr/><span class="pre">'
+    return NAME.sub(
+        lambda name: RUN.sub(rf"\g<0>{end}", PART.sub(rf"\g<0>{end}", name[0])), table[0]
+    )
+
+
 def repair_body(
     _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: nodes.document
 ) -> None:
-    """Apply the table to the page's text."""
+    """Apply the table to the page's text, and break the names."""
     for pattern, replacement in BODY:
         context["body"] = pattern.sub(replacement, context.get("body", ""))
+    context["body"] = TABLE.sub(break_names, context.get("body", ""))
 
 
 def drop_thebe(

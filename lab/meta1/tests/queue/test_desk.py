@@ -64,6 +64,19 @@ def test_retry_backs_off_and_ends(tmp_path: Path) -> None:
     assert to == "a@b.example" and "Status: 5.4.7" in text and "Action: failed" in text
 
 
+@pytest.mark.parametrize(
+    ("host", "named"), [("mx.one.test", "dns; mx.one.test"), ("lmtp", "x-local; lmtp")]
+)
+def test_a_report_calls_only_names_of_dns_so(world: World, host: str, named: str) -> None:
+    """RFC 3464 2.1.2: the LMTP server behind a socket has no name in DNS."""
+    world.host = host
+    world.weather.results["x@one.test"] = NEVER
+    world.submit("x@one.test")
+    world.run()
+    ((_, text),) = reports(world)
+    assert f"Remote-MTA: {named}\r\n" in text
+
+
 def test_failure_is_reported_to_the_sender(world: World) -> None:
     """A DSN goes out around the content; it names the recipient, the reply and the server."""
     world.weather.results["x@one.test"] = NEVER

@@ -117,6 +117,7 @@ class World:
         """Rebuild the queue from the directory and begin."""
         self.weather = weather or Weather()
         self.clock = now
+        self.host = "mx.test"
         self.sent: list[tuple[str, str]] = []
         self.deliveries: deque[Deliver] = deque()
         self.log: list[Deliver] = []
@@ -211,7 +212,7 @@ class World:
             if result.outcome is Outcome.DELIVERED:
                 self.sent.append((delivery.transaction_id, path))
             results.append(result)
-        report = DeliveryReported(delivery.delivery_id, tuple(results), "mx.test", reached)
+        report = DeliveryReported(delivery.delivery_id, tuple(results), self.host, reached)
         self.desk.reported(report)
 
     def later(self, seconds: float) -> None:

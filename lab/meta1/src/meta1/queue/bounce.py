@@ -165,7 +165,9 @@ def _recipient_fields(
         f"Status: {_status_code(state, action)}",
     ]
     if state.host:
-        fields.append(f"Remote-MTA: dns; {state.host}")
+        # RFC 3464 2.1.2: `dns` stands before names of DNS alone, and the LMTP server has none.
+        known_by = "dns" if "." in state.host or ":" in state.host else "x-local"
+        fields.append(f"Remote-MTA: {known_by}; {state.host}")
     if state.text:
         fields.append(f"Diagnostic-Code: smtp; {_diagnostic(state)}")
     fields.append(f"Last-Attempt-Date: {formatdate(now)}")
