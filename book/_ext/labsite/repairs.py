@@ -20,7 +20,7 @@ BODY = (
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 NAME = re.compile(r'(?<=<span class="pre">)[^<\s]{13,}(?=</span>)')
 PART = re.compile(
-    r"(?<=[0-9A-Za-z\])])(?:[_/:=@,]|-+|\.(?=[a-z]{3}))(?=[0-9A-Za-z.])|(?<=[a-z])(?=[A-Z])"
+    r"(?<=[0-9A-Za-z\])])(?:[_/:=@,]|-+|\.(?=[a-z]{3}))(?=[0-9A-Za-z.])|(?<=[a-z]{2})(?=[A-Z])"
 )
 RUN = re.compile(r"[0-9a-f]{16}(?=[0-9a-f]{16})")
 
