@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from lab.errors import LabError
+from lab.pictures import svg
 
 LINE = re.compile(r"^\S+ \S+ (?P<program>[\w/]+)\[\d+\]: (?P<text>.*)$")
 FIELD = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>\S*))')
@@ -18,10 +15,9 @@ CLIENT, LMTP = "client", "cyrus/lmtpunix"
 # Who does not wait for another may be heard before or after it: so the order is that of the facts,
 # and the same fact about several recipients goes by name.
 ORDER = ("starttls", "received", "routed", "Delivered", "handed_over", "attempted", "finished")
-DOT_STYLE = """\
+DOT_STYLE = f"""\
   bgcolor="transparent"; rankdir="LR"; nodesep=0.5; ranksep=1.1;
-  node [shape="box", style="filled", fillcolor="#ffffff", color="#767676", fontname="sans-serif"];
-  edge [color="#767676", fontcolor="#767676", fontname="sans-serif", fontsize=11];
+{svg.NODES}  edge [color="#767676", fontcolor="#767676", fontname="sans-serif", fontsize=11];
 """
 
 
@@ -51,19 +47,7 @@ def steps(log: str, ident: str, message_id: str = "") -> list[Step]:
 
 def picture(path: Sequence[Step]) -> str:
     """Draw the steps as SVG, by Graphviz."""
-    if shutil.which("dot") is None:
-        raise LabError(
-            "the program dot, which draws the picture, is not on this host",
-            "apt-get install graphviz",
-        )
-    drawn = subprocess.run(
-        ["dot", "-Tsvg"], input=dot(path), capture_output=True, text=True, timeout=60, check=False
-    )
-    if drawn.returncode != 0:
-        raise LabError(f"dot failed: {drawn.stderr.strip()}", "try it by hand: dot -V")
-    svg = drawn.stdout[drawn.stdout.index("<svg") :]  # what is before names dot's version
-    label = escape(f"Path of a message through {', '.join(_nodes(path))}")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return svg.drawn(dot(path), f"Path of a message through {', '.join(_nodes(path))}")
 
 
 def dot(path: Sequence[Step]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any, Self
 
+from lab.pictures import svg
+
 GREY = "#767676"  # reads on white and on black: the book has both
 BLUE, ORANGE = "#4a86c5", "#d08020"
 STYLE: dict[Any, Any] = {
@@ -69,15 +71,13 @@ def load_picture(loads: Sequence[Load]) -> str:
             axes.set_xticks(list(places), [str(each.sessions) for each in loads])
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
-    return _described(drawn.getvalue(), loads)
+    return svg.described(drawn.getvalue(), _words(loads))
 
 
-def _described(text: str, loads: Sequence[Load]) -> str:
-    """Cut what stands before the picture, and say in words what it shows."""
-    words = "; ".join(
+def _words(loads: Sequence[Load]) -> str:
+    """What the picture shows."""
+    return "; ".join(
         f"{each.sessions} sessions: {each.rate:.0f} messages a second, "
         f"half of them within {each.middle * 1000:.0f} ms"
         for each in loads
     )
-    svg = text[text.index("<svg") :]
-    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -13,34 +11,22 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from lab.errors import LabError
+from lab.pictures import svg
 from lab.pki.authority import is_signed_by
 from lab.pki.names import short_name
 
 USE_WORDS = {ExtendedKeyUsageOID.SERVER_AUTH: "server", ExtendedKeyUsageOID.CLIENT_AUTH: "client"}
 CURVE_NAMES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-# No fixed background, and a grey that reads on white and on black: the book has both.
-DOT_STYLE = """\
+DOT_STYLE = f"""\
   bgcolor="transparent"; rankdir="TB";
-  node [shape="box", style="filled", fillcolor="#ffffff", color="#767676", fontname="sans-serif"];
-  edge [label=" signed", color="#767676", fontcolor="#767676", fontname="sans-serif"];
+{svg.NODES}  edge [label=" signed", color="#767676", fontcolor="#767676", fontname="sans-serif"];
 """
 
 
 def chain_picture(certs: Sequence[x509.Certificate], now: datetime | None = None) -> str:
     """Draw who signed whom as SVG, by Graphviz; ``now`` only decides what is marked as expired."""
-    if shutil.which("dot") is None:
-        raise LabError(
-            "the program dot, which draws the picture, is not on this host",
-            "apt-get install graphviz (or print chain_dot(...), the same as text)",
-        )
-    drawn = subprocess.run(
-        ["dot", "-Tsvg"], input=chain_dot(certs, now), capture_output=True, text=True, timeout=60
-    )
-    if drawn.returncode != 0:
-        raise LabError(f"dot failed: {drawn.stderr.strip()}", "try it by hand: dot -V")
-    svg = drawn.stdout[drawn.stdout.index("<svg") :]  # what is before names dot's version
-    return svg.replace("<svg", '<svg role="img" aria-label="Certificates and who signed them"', 1)
+    otherwise = " (or print chain_dot(...), the same as text)"
+    return svg.drawn(chain_dot(certs, now), "Certificates and who signed them", otherwise)
 
 
 def chain_dot(certs: Sequence[x509.Certificate], now: datetime | None = None) -> str:
