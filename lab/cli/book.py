@@ -143,19 +143,3 @@ def doctor(json_: bool) -> None:
     choice = automatic()
     if not json_:
         out.print(f"`lab up` would take: {choice}")
-
-
-@main.command()
-@with_lab
-@click.argument("what", type=click.Choice(["run", "providers", "drift", "mutations"]))
-@as_json
-def bench(lab: Lab, what: str, json_: bool) -> None:
-    """Measure: a command's round trip, the providers' times, the drift check against a plain script.
-
-    `mutations` changes MeTA1 on the machine and counts the cells in which the drift check sees it.
-    """
-    from lab.bench import BENCHES, table
-
-    with working("bench") as progress:
-        figures = BENCHES[what](lab, progress)
-    emit(figures) if json_ else out.print(table(figures))

@@ -13,7 +13,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
-from labsite import anchors, cells, discovery, notes, pictures, repairs, shell, sources
+from labsite import anchors, cells, discovery, figures, notes, pictures, repairs, shell, sources
 
 NOT_FOUND = """\
 <h1>No such page</h1>
@@ -51,6 +51,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     check_jupyter_book(_installed_jupyter_book())
     # Before notfound.extension checks the prefix (it connects with the default priority 500).
     app.connect("config-inited", _one_address, priority=400)
-    for part in (shell, cells, anchors, notes, pictures, sources, discovery, repairs):
+    for part in (shell, cells, anchors, notes, pictures, figures, sources, discovery, repairs):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
