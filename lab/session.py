@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lab.chapters import Chapter, Check, chapter, chapters
 from lab.config import ROOT
+from lab.drift.history import Machine
 from lab.drift.notebooks import code_key
 from lab.errors import CheckFailed, CommandFailed, LabError
 from lab.host import Host
@@ -30,6 +31,14 @@ from lab.providers.base import Progress
 INPUTS = ("*.py", "pki/*.py", "pictures/*.py", "providers/**/*.py", "files/**/*")
 # These only steer or measure: a change in them changes no machine.
 STEERING = {"console.py", "session.py", "__main__.py"}
+
+# Versions that a reader asks for; what is not installed yet is left out.
+VERSIONS = """
+echo "Debian $(cat /etc/debian_version)"
+dpkg-query --show --showformat '${db:Status-Abbrev}\t${Package} ${Version}\n' cyrus-imapd openssl python3 |
+    sed --quiet 's/^ii *\t//p'
+! test -x /usr/local/libexec/mcp || /usr/local/libexec/mcp -V | head --lines 1
+"""
 
 
 class Session:
@@ -67,6 +76,12 @@ class Session:
         for name in older:
             self._lab.forget(name)
         self._saved = (self._names() - older) | {key}
+
+    def machine(self) -> Machine:
+        """What the running machine is, in its own words. Raises `NotUp`."""
+        lines = self._lab.host.run(VERSIONS).stdout.splitlines()
+        versions = dict(line.split(" ", 1) for line in lines if " " in line)
+        return Machine(self._lab.kind(), recipe_hash(), versions)
 
     def _names(self) -> set[str]:
         """Saved states, asked for once: while we work on a lab nobody else does."""

@@ -12,8 +12,9 @@ from rich.markup import escape
 
 from lab.chapters import Chapter, chapter, chapters
 from lab.cli.base import as_json, emit, main, with_lab
-from lab.config import state_dir
+from lab.config import ROOT, state_dir
 from lab.console import err, out, working
+from lab.drift.outcome import Outcome
 from lab.lab import PROVIDERS, Lab, automatic
 from lab.session import Session, prove
 
@@ -28,6 +29,12 @@ from lab.session import Session, prove
 )
 @click.option(
     "--force", is_flag=True, help="Also run what has not changed since it was last found the same."
+)
+@click.option(
+    "--record",
+    "to_record",
+    is_flag=True,
+    help="Also add the run to book/history.jsonl, from which the pages tell when they were last verified.",
 )
 @click.option(
     "--prove",
@@ -57,6 +64,7 @@ def drift(
     names: tuple[str, ...],
     update: bool,
     force: bool,
+    to_record: bool,
     prove_checks: bool,
     canonical: bool,
     only_look: bool,
@@ -78,20 +86,33 @@ def drift(
     from lab.drift.run import run as check_all
 
     os.environ["LAB_NAME"] = lab.name  # the notebooks' kernels ask it
+    session = Session(lab, lambda step: err.print(escape(step)))
     with shown(err) as progress:
         outcome = check_all(
             [c.notebook for c in chapters()],
             only=[c.name for c in chosen] if names else None,
-            lab=Session(lab, lambda step: err.print(escape(step))),
+            lab=session,
             out=out or state_dir() / "drift" / lab.name,
             update=update,
             force=force,
             progress=progress,
         )
     click.echo(report.as_json(outcome) if json_ else report.text(outcome))
+    if to_record:
+        drift_record(session, outcome)
     if lab.status().state == "running":
         err.print(f"lab {lab.name} is up; `lab --lab {lab.name} down` removes it")
     sys.exit(outcome.exit_code)
+
+
+def drift_record(session: Session, outcome: Outcome) -> None:
+    """Keep what became of each chapter that ran. Raises `LabError` if none did."""
+    from lab.bench.results import commit
+    from lab.drift import history
+
+    run = history.run_of(outcome, session.machine(), commit())
+    history.record(run)
+    err.print(f"recorded {len(run.chapters)} chapters in {history.PATH.relative_to(ROOT)}")
 
 
 def drift_form(chosen: list[Chapter], only_look: bool) -> int:
