@@ -13,24 +13,19 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lab.chapters import Chapter, Check, chapter, chapters
-from lab.config import ROOT
 from lab.drift.history import Machine
 from lab.drift.notebooks import code_key
 from lab.errors import CheckFailed, CommandFailed, LabError
 from lab.host import Host
+from lab.inputs import chapter_hash, package_hash, used_files
 from lab.lab import FRESH, Lab
 from lab.machine.image import recipe_hash
 from lab.providers.base import Progress
-
-# What makes a chapter's end beside its notebooks: the package that drives the machine, and the files it installs.
-INPUTS = ("*.py", "pki/*.py", "pictures/*.py", "providers/**/*.py", "files/**/*")
-# These only steer or measure: a change in them changes no machine.
-STEERING = {"console.py", "session.py", "__main__.py"}
+from lab.show import ALLOWED
 
 # Versions that a reader asks for; what is not installed yet is left out.
 VERSIONS = """
@@ -51,9 +46,10 @@ class Session:
 
     def key(self, notebook: Path) -> str:
         """Hash of everything that makes the state at the end of that notebook; needs no lab."""
-        digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {_inputs_hash()}".encode())
+        digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {package_hash()}".encode())
         for each in chapters():
-            digest.update(f"{code_key(each.notebook)} {each.made_of}".encode())
+            own = (code_key(each.notebook), each.made_of, chapter_hash(each.notebook))
+            digest.update(" ".join(own).encode())
             if each.notebook == notebook:
                 break
         return f"end-{notebook.stem[:2]}-{digest.hexdigest()[:12]}"
@@ -61,6 +57,10 @@ class Session:
     def has(self, key: str) -> bool:
         """The state with that key is saved."""
         return key in self._names()
+
+    def environment(self, notebook: Path) -> dict[str, str]:
+        """Its kernel may read no other file of `lab/files` than those its key covers."""
+        return {ALLOWED: "\n".join(sorted(used_files(notebook)))}
 
     def enter(self, notebook: Path) -> None:
         """Put the machine, made if there is none, into the state in which that notebook starts."""
@@ -106,7 +106,7 @@ class Session:
         """Run a chapter's notebook on the machine as it stands. Raises `LabError` naming the cell that failed."""
         self._lab.up(self._progress)
         with environment(LAB_NAME=self._lab.name):
-            asyncio.run(_run(target.notebook, self._progress))
+            asyncio.run(_run(target.notebook, self._progress, self.environment(target.notebook)))
 
     def solve_exercise(self, target: Chapter) -> None:
         """Do a chapter's exercise as its page does, in silence. Raises `CommandFailed`."""
@@ -123,7 +123,7 @@ class Session:
         return self.key(before[-1].notebook) if before else FRESH
 
 
-async def _run(notebook: Path, progress: Progress) -> None:
+async def _run(notebook: Path, progress: Progress, variables: Mapping[str, str]) -> None:
     """Run a notebook in a kernel of its own. Raises `LabError` naming the cell that failed."""
     from lab.drift.execute import Kernel  # loads Jupyter, which few commands need
     from lab.drift.page import parse
@@ -135,7 +135,7 @@ async def _run(notebook: Path, progress: Progress) -> None:
     page = parse(notebook)
     kernel = await Kernel.start(notebook.parent)
     try:
-        done = await kernel.execute(page, started)
+        done = await kernel.execute(page, started, variables)
     finally:
         await kernel.close()
     if done.failure:
@@ -208,14 +208,3 @@ def environment(**values: str) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@cache
-def _inputs_hash() -> str:
-    digest = hashlib.sha256()
-    top = ROOT / "lab"
-    paths = {path for pattern in INPUTS for path in top.glob(pattern) if path.is_file()}
-    for path in sorted(paths):
-        if path.name not in STEERING and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(top)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()

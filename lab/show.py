@@ -5,12 +5,16 @@ A part lies between ``# [name]`` and ``# [/name]``, each on a line of its own; p
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from textwrap import dedent
 
 from lab import config
 from lab.errors import LabError, UnknownName
+
+ALLOWED = "LAB_FILES"
+"""Variable with the names, one a line, of the only files that may be read; any may where it is not set."""
 
 MARKER = re.compile(r"\s*(?:#|//|;|--|%)\s*\[(?P<end>/?)(?P<name>[\w.-]+)\]\s*")
 
@@ -29,14 +33,26 @@ def part_of(name: str, part: str | None = None) -> str:
     return dedent("\n".join(kept)).strip("\n") + "\n"
 
 
-def real_file(name: str) -> Path:
-    """Path of a file in ``lab/files``, named as on the machine. Raises `UnknownName`."""
+def real_files() -> dict[str, Path]:
+    """Every file of ``lab/files`` by its name, which is its path on the machine less the first slash."""
     top = config.ROOT / "lab" / "files"
-    known = {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
-    try:
-        return known[name.removeprefix("/")]
-    except KeyError:
-        raise UnknownName("file", name.removeprefix("/"), known) from None
+    return {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
+
+
+def real_file(name: str) -> Path:
+    """Path of a file in ``lab/files``, named as on the machine.
+
+    Raises `UnknownName`, and `LabError` for a file that the running notebook's key does not cover (`ALLOWED`).
+    """
+    known, wanted = real_files(), name.removeprefix("/")
+    if wanted not in known:
+        raise UnknownName("file", wanted, known)
+    if ALLOWED in os.environ and wanted not in os.environ[ALLOWED].split("\n"):
+        raise LabError(
+            f"{wanted}: this notebook would not be run again when the file changes",
+            "write the file's name as it is into the cell that reads it",
+        )
+    return known[wanted]
 
 
 def _between(lines: list[str], name: str, part: str) -> list[str]:

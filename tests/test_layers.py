@@ -22,7 +22,7 @@ LAYERS = (
     {"providers.container", "providers.vagrant"},
     {"lab"},
     {"drift"},
-    {"notebook", "chapters"},
+    {"notebook", "chapters", "inputs"},
     {"session"},
     {"console", "bench"},
     {"cli"},

@@ -212,6 +212,10 @@ class _Mutated:
         """Each chapter goes on where the one before it ended."""
         return True
 
+    def environment(self, _notebook: Path) -> dict[str, str]:
+        """Nothing is remembered of this run, so a notebook may read what it will."""
+        return {}
+
     def enter(self, notebook: Path) -> None:
         """Go to the first chapter and change MeTA1; a later one is entered only if one before it failed."""
         if notebook != self._first:

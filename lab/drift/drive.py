@@ -101,7 +101,8 @@ class _Driver:
         if self._coming:
             kernels.prepare(self._coming[0].path.parent)
         try:
-            return await kernel.execute(notebook, on_cell)
+            environment = self._job.lab.environment(step.path)
+            return await kernel.execute(notebook, on_cell, environment)
         finally:
             await kernels.retire(kernel)
 

@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,11 @@ class Kernel:
         self._client.load_connection_info(self._manager.get_connection_info())
         self._client.start_channels()
         await self._client.wait_for_ready(timeout=STARTUP_SECONDS)
-        request = self._client.execute(WARM_UP, silent=True, store_history=False)
+        await self._silently(WARM_UP)
+
+    async def _silently(self, code: str) -> None:
+        """Run code that is no part of the notebook and leaves no trace in it."""
+        request = self._client.execute(code, silent=True, store_history=False)
         while await self._answered() != request:
             pass
 
@@ -126,8 +130,11 @@ class Kernel:
         lines = log.read_text(errors="replace").split("\n") if log.exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
-    async def execute(self, notebook: NotebookNode, on_cell: OnCell) -> Execution:
+    async def execute(
+        self, notebook: NotebookNode, on_cell: OnCell, environment: Mapping[str, str]
+    ) -> Execution:
         """Run the cells of `notebook`, which takes their outputs, up to the first that fails."""
+        await self._silently(f"__import__('os').environ.update({dict(environment)!r})")
         runner = NotebookClient(
             notebook,
             km=self._manager,

@@ -6,7 +6,7 @@ one before it ended: in the saved state, or else that one runs first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,9 @@ class LabSession(Protocol):
 
     def has(self, key: str) -> bool:
         """The state with that key is saved."""
+
+    def environment(self, notebook: Path) -> Mapping[str, str]:
+        """Variables of the kernel that runs that notebook, beside those of this process."""
 
     def enter(self, notebook: Path) -> None:
         """Put the machine into the state in which that notebook starts."""

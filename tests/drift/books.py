@@ -39,6 +39,9 @@ class FakeLab:
     def has(self, key: str) -> bool:
         return self.has_all or key in self.saved
 
+    def environment(self, notebook: Path) -> dict[str, str]:
+        return {"NOTEBOOK": notebook.stem}
+
     def enter(self, notebook: Path) -> None:
         if self.broken:
             raise self.broken
