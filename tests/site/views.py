@@ -74,7 +74,8 @@ def settle(page: Page) -> None:
         """async () => {
             await document.fonts.ready;
             for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
-            await Promise.all(document.getAnimations().map(a => a.finished.catch(() => null)));
+            const ends = a => a.effect.getTiming().iterations !== Infinity;
+            await Promise.all(document.getAnimations().filter(ends).map(a => a.finished.catch(() => null)));
         }"""
     )
 
