@@ -109,9 +109,12 @@ def drift_record(session: Session, outcome: Outcome) -> None:
     """Keep what became of each chapter that ran. Raises `LabError` if none did."""
     from lab.bench.results import commit
     from lab.drift import history
+    from lab.pictures.badge import badge
 
     run = history.run_of(outcome, session.machine(), commit())
     history.record(run)
+    said, good = history.state([c.name for c in chapters()], history.load())
+    history.BADGE.write_text(badge("drift check", said, good))
     err.print(f"recorded {len(run.chapters)} chapters in {history.PATH.relative_to(ROOT)}")
 
 

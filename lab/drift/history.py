@@ -17,6 +17,8 @@ from lab.drift.outcome import Outcome, Status
 from lab.errors import LabError
 
 PATH = ROOT / "book" / "history.jsonl"
+BADGE = ROOT / "book" / "_static" / "drift-badge.svg"
+GOOD: frozenset[Status] = frozenset({"same", "updated"})
 KEPT = 40
 """Runs that the file keeps."""
 
@@ -95,3 +97,12 @@ def last_of(chapter: str, runs: Sequence[Run], provider: str | None = None) -> R
         if chapter in run.chapters and provider in (None, run.machine.provider):
             return run
     return None
+
+
+def state(chapters: Sequence[str], runs: Sequence[Run]) -> tuple[str, bool]:
+    """In a few words how these chapters stand by the newest run of each, and whether all is well."""
+    last = {name: last_of(name, runs) for name in chapters}
+    good = [name for name, run in last.items() if run and run.chapters[name].result in GOOD]
+    oldest = min((run.date for run in last.values() if run), default="")[:10]
+    said = f"{len(good)} of {len(last)} chapters verified"
+    return (f"{said}, {oldest}" if oldest else said), len(good) == len(last)

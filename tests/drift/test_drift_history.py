@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.drift.history import KEPT, Machine, Run, Turn, last_of, load, record, run_of
+from lab.drift.history import KEPT, Machine, Run, Turn, last_of, load, record, run_of, state
 from lab.drift.outcome import CellResult, NotebookResult, Outcome
 from lab.errors import LabError
 
@@ -66,3 +66,14 @@ def test_last_run_of_a_chapter() -> None:
     assert last_of("01-a", [RUN, vm, other]) is vm
     assert last_of("01-a", [RUN, vm, other], "container") is RUN
     assert last_of("03-c", [RUN, vm, other]) is None
+
+
+def test_state_counts_chapters_whose_newest_run_is_good() -> None:
+    """A chapter that drifted last, or never ran, is not verified; the date is that of the oldest newest run."""
+    runs = [
+        replace(RUN, chapters={"01-a": Turn("same", 1, 1), "02-b": Turn("same", 1, 1)}),
+        replace(RUN, date="2026-02-02T00:00:00+00:00", chapters={"02-b": Turn("drift", 1, 1)}),
+    ]
+    assert state(["01-a", "02-b", "03-c"], runs) == ("1 of 3 chapters verified, 2026-01-01", False)
+    assert state(["01-a"], runs) == ("1 of 1 chapters verified, 2026-01-01", True)
+    assert state(["03-c"], []) == ("0 of 1 chapters verified", False)
