@@ -32,7 +32,7 @@ VERSIONS = """
 echo "Debian $(cat /etc/debian_version)"
 dpkg-query --show --showformat '${db:Status-Abbrev}\t${Package} ${Version}\n' cyrus-imapd openssl python3 |
     sed --quiet 's/^ii *\t//p'
-! test -x /usr/local/libexec/mcp || /usr/local/libexec/mcp -V | head --lines 1
+! test -x /usr/local/sbin/mcp || /usr/local/sbin/mcp -V | sed --quiet '1s/.*MeTA1\\./MeTA1 /p'
 """
 
 

@@ -15,7 +15,9 @@ import yaml
 from markup import Markup
 
 TOC = (served.ROOT / "_toc.yml").read_text()
-BASE = str(yaml.safe_load((served.ROOT / "_config.yml").read_text())["html"]["baseurl"])
+CONFIG = yaml.safe_load((served.ROOT / "_config.yml").read_text())
+BASE = str(CONFIG["html"]["baseurl"])
+MOVED = CONFIG["sphinx"]["config"]["redirects"]
 LISTED = [page for page in served.pages(TOC) if page not in served.BESIDE]
 
 
@@ -27,7 +29,17 @@ def book(site: Path) -> dict[str, Markup]:
 
 def test_site_has_the_pages_of_the_toc(book: dict[str, Markup]) -> None:
     """No page is missing, and none is published that the toc does not name."""
-    assert set(book) == {*LISTED, *served.BESIDE, "index.html"}
+    moved = {f"{old}.html" for old in MOVED}
+    assert set(book) == {*LISTED, *served.BESIDE, "index.html", *moved}
+
+
+def test_old_addresses_lead_to_their_pages(book: dict[str, Markup], site: Path) -> None:
+    """Each line of the table of redirects is a page that sends its reader to the new one."""
+    for old, new in MOVED.items():
+        html = (site / f"{old}.html").read_text(encoding="utf-8")
+        target = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', html)
+        assert target, old
+        assert urljoin(f"{old}.html", target[1]) == f"{new}.html"
 
 
 def test_nothing_of_the_lab_is_published(site: Path) -> None:

@@ -6,6 +6,7 @@ The real notebooks come and go; this one makes sure that what an author may writ
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,8 @@ def write(root: Path, tree: Path) -> Path:
             shutil.copytree(source, target)
         else:
             shutil.copy(source, target)
+    config = tree / "_config.yml"
+    config.write_text(re.sub(r"    redirects:\n(      .*\n)+", "", config.read_text()))  # of no use here
     (tree / "notebooks").mkdir()
     (tree / "_toc.yml").write_text(TOC)
     (tree / "book/index.md").write_text(INDEX)

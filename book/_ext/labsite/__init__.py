@@ -13,13 +13,35 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
-from labsite import anchors, cells, discovery, figures, notes, pictures, repairs, shell, sources
+from labsite import (
+    anchors,
+    cells,
+    chapter,
+    cover,
+    discovery,
+    figures,
+    mentions,
+    notes,
+    pictures,
+    redirects,
+    repairs,
+    runs,
+    shell,
+    sources,
+    terms,
+)
 
 NOT_FOUND = """\
 <h1>No such page</h1>
 <p>This address leads nowhere in the book. A chapter may have a new name: the list on the left has
 them all, the search finds words, and <a href="{home}">the first page</a> is where to begin.</p>
 """
+
+PARTS = (
+    *(shell, chapter, cells, anchors, notes, cover, runs),  # what is on a page
+    *(pictures, figures, sources, mentions, terms),  # what it shows and where it leads
+    *(discovery, redirects, repairs),  # the site around it
+)
 
 
 def check_jupyter_book(found: str) -> None:
@@ -51,6 +73,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     check_jupyter_book(_installed_jupyter_book())
     # Before notfound.extension checks the prefix (it connects with the default priority 500).
     app.connect("config-inited", _one_address, priority=400)
-    for part in (shell, cells, anchors, notes, pictures, figures, sources, discovery, repairs):
+    for part in PARTS:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

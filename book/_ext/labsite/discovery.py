@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape as escape_xml
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from labsite.cards import SIZE, write_card
+
 LONGEST = 200
 
 FRONT_DOOR = """\
@@ -40,24 +42,30 @@ def meta_tags(
     app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Say in the head of a page what a link to it should show."""
-    if doctree is None:
+    if doctree is None or app.builder.name != "html":
         return
     description = describe(doctree)
+    card = write_card(app, page, description)
     facts = {
         "og:title": app.env.titles[page].astext(),
         "og:type": "website",
         "og:url": app.config.html_baseurl + app.builder.get_target_uri(page),
         "og:site_name": app.config.html_title,
         "og:description": description,
+        "og:image": app.config.html_baseurl + card,
+        "og:image:width": str(SIZE[0]),
+        "og:image:height": str(SIZE[1]),
+        "og:image:alt": f"{app.env.titles[page].astext()}: {description}",
     }
     tags = [f'<meta name="description" content="{escape(description)}" />']
+    tags += ['<meta name="twitter:card" content="summary_large_image" />']
     tags += [f'<meta property="{k}" content="{escape(v)}" />' for k, v in facts.items()]
     context["metatags"] = context.get("metatags", "") + "\n".join(tags)
 
 
 def write_front_door(app: Sphinx, failure: Exception | None) -> None:
     """Lead from the bare address to the first page; what would be written instead has no title."""
-    if failure is not None or app.builder.format != "html":
+    if failure is not None or app.builder.name != "html":
         return
     first, title = app.builder.get_target_uri(app.config.root_doc), escape(app.config.html_title)
     Path(app.outdir, "index.html").write_text(
@@ -67,7 +75,7 @@ def write_front_door(app: Sphinx, failure: Exception | None) -> None:
 
 def write_site_map(app: Sphinx, failure: Exception | None) -> None:
     """List every page of the book, also those that this build did not have to write again."""
-    if failure is not None or app.builder.format != "html":
+    if failure is not None or app.builder.name != "html":
         return
     pages = sorted(app.builder.get_target_uri(page) for page in app.env.found_docs)
     urls = "".join(
