@@ -73,3 +73,15 @@ if [ "$(cat $stamp 2>/dev/null)" != "$lock" ]; then
         fail "pip could not install the lab package" "see its lines above"
     printf '%s\n' "$lock" > $stamp
 fi
+[ "$what" = test ] || exit 0
+
+node=.venv/node
+lock=$(sha256sum < tests/node/package-lock.json)
+if [ "$(cat $node/.locked 2>/dev/null)" != "$lock" ]; then
+    say "npm packages: exactly those of tests/node/package-lock.json, into $node (once, a quarter of a minute)"
+    mkdir -p $node
+    cp tests/node/package.json tests/node/package-lock.json $node
+    PATH=$PWD/.venv/bin:$PATH npm ci --prefix $node --ignore-scripts --no-audit --no-fund --loglevel error >&2 ||
+        fail "npm could not install tests/node" "see its lines above"
+    printf '%s\n' "$lock" > $node/.locked
+fi
