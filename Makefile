@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-site setup-test book site serve test check fix lock run clean
+.PHONY: help setup setup-site setup-test book site serve archive links newest baseline test check fix lock run clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,20 @@ serve: setup-site  ## Serve the site on http://127.0.0.1:8000, building it again
 	@$(BIN)/jupyter-book config sphinx . > /dev/null
 	@PYTHONPATH=book/_ext $(BIN)/sphinx-autobuild --host 127.0.0.1 --port 8000 --ignore '*/.lab/*' --ignore '*/.venv/*' \
 	    --ignore '*/_build/*' --ignore '*/.git/*' . _build/serve
+
+archive: site  ## The site packed for any host of files, the same bytes for the same commit: _build/site.tar.gz
+	@tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$$(git log -1 --format=%ct) \
+	    --directory _build/html . | gzip --no-name -9 > _build/site.tar.gz
+
+links: setup-site  ## Ask every address outside the book whether it is still there (needs the net)
+	@$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links -q || \
+	    { grep --no-filename broken _build/links/_build/linkcheck/output.txt; exit 1; }
+
+newest: setup-site  ## Build the site on the newest Sphinx stack, without Jupyter Book: what will change some day
+	@tests/site/newest.sh
+
+baseline: setup-test  ## Photograph the key pages anew, to which the tests compare: look at each before you commit it
+	@$(BIN)/python tests/site/looks.py
 
 test: setup-test  ## Every test: parts, notebooks in the container and on the Vagrant VM, the site in a browser
 	@$(BIN)/python tests/run.py
