@@ -18,6 +18,7 @@ from labsite import (
     cells,
     chapter,
     cover,
+    dates,
     discovery,
     figures,
     mentions,
@@ -38,7 +39,7 @@ them all, the search finds words, and <a href="{home}">the first page</a> is whe
 """
 
 PARTS = (
-    *(shell, chapter, cells, anchors, notes, cover, runs),  # what is on a page
+    *(dates, shell, chapter, cells, anchors, notes, cover, runs),  # what is on a page
     *(pictures, figures, sources, mentions, terms),  # what it shows and where it leads
     *(discovery, redirects, repairs),  # the site around it
 )
