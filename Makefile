@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-site setup-test book site serve archive links newest baseline test check fix lock run clean
+.PHONY: help setup setup-site setup-test book site serve pdf epub archive links newest baseline test check fix lock run clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ serve: setup-site  ## Serve the site on http://127.0.0.1:8000, building it again
 	@$(BIN)/jupyter-book config sphinx . > /dev/null
 	@PYTHONPATH=book/_ext $(BIN)/sphinx-autobuild --host 127.0.0.1 --port 8000 --ignore '*/.lab/*' --ignore '*/.venv/*' \
 	    --ignore '*/_build/*' --ignore '*/.git/*' . _build/serve
+
+pdf: setup-test site  ## The whole book on paper: _build/book.pdf, printed from the site by Chromium
+	@PYTHONPATH=book/_ext $(BIN)/python -m labsite.edition _build/html _build/book.pdf
+
+epub: site  ## The book for reading devices: _build/book.epub, made from the site
+	@PYTHONPATH=book/_ext $(BIN)/python -m labsite.epub _build/html _build/book.epub
 
 archive: site  ## The site packed for any host of files, the same bytes for the same commit: _build/site.tar.gz
 	@tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$$(git log -1 --format=%ct) \

@@ -221,7 +221,8 @@ def write(root: Path, tree: Path) -> Path:
         else:
             shutil.copy(source, target)
     config = tree / "_config.yml"
-    config.write_text(re.sub(r"    redirects:\n(      .*\n)+", "", config.read_text()))  # of no use here
+    # Redirects lead to pages that this book has not.
+    config.write_text(re.sub(r"    redirects:\n(      .*\n)+", "", config.read_text()))
     (tree / "notebooks").mkdir()
     (tree / "_toc.yml").write_text(TOC)
     (tree / "book/index.md").write_text(INDEX)

@@ -117,11 +117,13 @@ def draw_house(plan: Plan, house: str) -> str:
     inside = [plan.at(n) for n, stop in enumerate(STOPS) if stop.house == house]
     (left, top), (right, bottom) = inside[0], inside[-1]
     if plan.wide:
-        x, y, width, height = left - 60, 18, right - left + 120, plan.size[1] - 20
+        x, y, width, height = left - 58, 26, right - left + 116, plan.size[1] - 28
+        word = f'x="{x + width / 2:g}" y="{y + height - 7}" text-anchor="middle"'
     else:
         x, y, width, height = 4, top - 34, plan.size[0] - 8, bottom - top + 68
+        word = f'x="{x + width - 10}" y="{y + 16}" text-anchor="end"'
     kind = "of-" + house.split()[0].lower()
-    name = f'<text x="{x + width - 10}" y="{y + 15}">{house}</text>'
+    name = f"<text {word}>{house}</text>"
     frame = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="10"/>'
     return f'<g class="house {kind}">{frame}{name}</g>'
 

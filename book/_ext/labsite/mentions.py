@@ -157,7 +157,8 @@ def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
         setting = SETTING.fullmatch(literal.astext())
         name = setting[1] if setting else ""
         found = [entry for entry in known.get(name, []) if entry.page != page]
-        if not found or not is_open(literal):
+        explained_here = page.startswith("book/reference/") and is_first_cell(literal)
+        if not found or explained_here or not is_open(literal):
             continue
         entry = best(found, literal)
         once = (entry, section_of(literal))
@@ -166,7 +167,7 @@ def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
         seen.add(once)
         uri = app.builder.get_relative_uri(page, entry.page) + f"#{entry.anchor}"
         link = nodes.reference("", "", internal=True, refuri=uri, classes=["mention"])
-        literal.replace_self(link)
+        literal.parent.replace(literal, link)  # replace_self would give it the literal's ids, too
         link += literal
 
 
