@@ -38,6 +38,10 @@ from meta1.queue.entry import Entry
 from meta1.queue.ledger import Ledger
 
 TICK: Final = 1.0
+SET_BACK: Final = 1.0
+"""Seconds by which the time of day must have gone back for us to notice."""
+GRACE: Final = 3.0
+"""How long smtpc may take to report on what it has, when qmgr is told to end."""
 
 
 class Manager:
@@ -52,6 +56,8 @@ class Manager:
         self.doubt = Doubt(service)
         self._turn_planned = False
         self._accepting = True
+        self._quiet = asyncio.Event()
+        self._last_times = (time.time(), self._loop.time())
         self._stores: Stores = open_stores(service.config, section, self._disk_failed, self.touch)
         self._clients = Clients()
         self._routes = Routes(service.config.spool("smar/smar.sock"), self._me, self.touch)
@@ -101,6 +107,15 @@ class Manager:
         self.desk.verdicts.reporter = reporter_of(self._service.hostname, qmgr)
         self.desk.verdicts.double_bounce = qmgr.double_bounce
 
+    async def finish(self) -> None:
+        """Hand out nothing more, and hear of what is under way: else it would be sent twice."""
+        self.desk.is_ending = True
+        self.touch()
+        try:
+            await asyncio.wait_for(self._quiet.wait(), GRACE)
+        except TimeoutError:
+            maillog.trouble("deliveries not reported", count=self.desk.under_way)
+
     def end(self) -> None:
         """Write down all that is known and close the stores."""
         self._end_turn()
@@ -120,6 +135,8 @@ class Manager:
         batch = self.ledger.take_batch()
         if batch is not None:
             self._stores.thread.submit(batch)
+        if self.desk.is_ending and not self.desk.under_way:
+            self._quiet.set()
         if self._accepting != (not self.desk.refusal):
             self._accepting = not self._accepting
             for channel in self._servers:
@@ -129,7 +146,12 @@ class Manager:
         """Once a second: what is due, what waited too long, how much space there is."""
         self._routes.expire(self._loop.time())
         self.desk.has_room = self._stores.has_room()
-        self.desk.tick(time.time())
+        now, steady = time.time(), self._loop.time()
+        if (now - self._last_times[0]) - (steady - self._last_times[1]) < -SET_BACK:
+            maillog.trouble("clock set back")
+            self.desk.clock_set_back(now)
+        self._last_times = now, steady
+        self.desk.tick(now)
         self.touch()
         self._loop.call_later(TICK, self._tick)
 
@@ -239,6 +261,8 @@ async def serve_queue(service: Service) -> None:
     await service.stopping.wait()
     for listener in listeners:
         listener.close()
+    if manager.doubt.failure is None:
+        await manager.finish()
     manager.end()
     manager.doubt.raise_failure()
 

@@ -43,7 +43,7 @@ class Client:
         self._use(service.config, cast(Smtpc, service.section))
         self._link = Link(
             service.config.spool("qmgr/smtpc.sock"), Hello("smtpc", process=service.process),
-            self._heard, self._connected,
+            self._heard, self._connected, self._disconnected,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -81,6 +81,14 @@ class Client:
         """Say how much we take."""
         channel.send(CapacityChanged(self._slots))
 
+    def _disconnected(self, channel: Channel) -> None:
+        """Break off what that qmgr has asked for: nobody hears of it, and its successor asks again.
+
+        What a server has taken already is delivered twice then; all else is not.
+        """
+        for pool in list(self._pools.values()):
+            pool.abort()
+
     def _connected_now(self) -> None:
         """Say it again after a change."""
         self._link.send(CapacityChanged(self._slots))
@@ -107,7 +115,12 @@ class Client:
             body = Body(self._directory, delivery)
         except ContentLost as error:
             maillog.trouble("no content", transaction=delivery.transaction_id, why=error)
-            report(_lost(delivery))
+            report(_lost(delivery, is_certain=True))
+            return
+        except OSError as error:
+            # No descriptor left, no right to read, a disk in trouble: the content may be there.
+            maillog.trouble("content not readable", transaction=delivery.transaction_id, why=error)
+            report(_lost(delivery, is_certain=False))
             return
         try:
             outgoing = outgoing_of(delivery, body.size)
@@ -153,11 +166,12 @@ def terms_of(config: Config, section: Smtpc, hostname: str) -> Terms:
     )  # fmt: skip
 
 
-def _lost(delivery: Deliver) -> DeliveryReported:
-    """The content is not there (yet): qmgr knows whether to wait."""
-    result = result_of(word(451, "4.3.0", "content not in the CDB"), False)
+def _lost(delivery: Deliver, is_certain: bool) -> DeliveryReported:
+    """The content is not there (yet), and qmgr knows whether to wait; or it cannot be read now."""
+    what = "not in the CDB" if is_certain else "cannot be read now"
+    result = result_of(word(451, "4.3.0", f"content {what}"), False)
     count = len(delivery.forward_paths)
-    return DeliveryReported(delivery.delivery_id, (result,) * count, content_lost=True)
+    return DeliveryReported(delivery.delivery_id, (result,) * count, content_lost=is_certain)
 
 
 def _unspeakable(delivery: Deliver, address: str) -> DeliveryReported:

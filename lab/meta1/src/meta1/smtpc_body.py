@@ -22,7 +22,7 @@ class Body:
     """Reads one message; opened for each attempt and checked before the first command."""
 
     def __init__(self, directory: Path, delivery: Deliver) -> None:
-        """Open and check the content; raises ContentLost."""
+        """Open and check the content; raises ContentLost, or OSError if it cannot be read now."""
         self._before = delivery.prologue.encode("utf-8")
         self._after = delivery.epilogue.encode("utf-8")
         self._content = delivery.content
@@ -66,9 +66,14 @@ def _open_checked(directory: Path, content: Content, is_part: bool) -> ContentFi
         if is_part:
             whole = replace(content, length=_recorded_length(directory, content))
         file = ContentFile(directory, whole)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ContentLost(f"{content.path}: {error.strerror}") from error
-    if whole.length < content.length or not file.is_intact():
+    try:
+        is_intact = whole.length >= content.length and file.is_intact()
+    except OSError:
+        file.close()
+        raise
+    if not is_intact:
         file.close()
         raise ContentLost(f"{content.path}: record at {content.offset} is damaged")
     if whole.length == content.length:

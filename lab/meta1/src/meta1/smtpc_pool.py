@@ -47,6 +47,12 @@ class Pool:
             if session.load == 0:
                 session.end()
 
+    def abort(self) -> None:
+        """Break off all that is under way or waits; the pool itself goes on."""
+        self._fail_all("broken off")
+        for session in list(self._sessions):
+            session.abort()
+
     # ---- inside ----------------------------------------------------------------------------
 
     @property

@@ -83,6 +83,12 @@ class Session(asyncio.Protocol):
         self._flush()
         self._loop.call_later(5.0, self._close)
 
+    def abort(self) -> None:
+        """Break off all deliveries under way; none goes to another connection."""
+        for job in self._jobs.values():
+            job.had_stale_connection = True
+        self._abort()
+
     # ---- what asyncio calls ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

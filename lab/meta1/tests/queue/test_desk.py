@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from world import LATER, NEVER, World, route
+from world import LATER, NEVER, START, World, route
 
 from meta1.messages import RecipientResult, RouteResolved, TransactionRefused
 from meta1.queue.control import Refused, control
 from meta1.queue.envelope import NULL_PATH, Content, Envelope, Outcome, Recipient
-from meta1.queue.schedule import Limits
+from meta1.queue.schedule import DAY, Limits
 
 
 @pytest.fixture()
@@ -268,6 +268,36 @@ def test_smtpc_goes_away(world: World) -> None:
     world.desk.lost([lost.delivery_id])
     world.run()
     assert len(world.sent) == 1 and world.desk.under_way == 0 and not world.waiting
+
+
+def test_a_clock_that_is_set_back_delays_nothing(tmp_path: Path) -> None:
+    """Mail deferred by a clock a day fast is tried within the longest wait, restart or not."""
+    limits = Limits(min_retry=60, max_retry=600)
+    for is_restarted in (False, True):
+        folder = tmp_path / str(is_restarted)
+        folder.mkdir()
+        world = World(folder, limits=limits, now=START + DAY)
+        world.weather.results["x@one.test"] = LATER
+        world.submit("x@one.test")
+        world.run()
+        world.weather.results.clear()
+        world.clock = START
+        if is_restarted:
+            world = World(folder, limits=limits, now=START)
+        else:
+            world.desk.clock_set_back(world.clock)
+        world.later(60)
+        assert world.sent == []
+        world.later(limits.max_retry * 9 / 8)
+        assert len(world.sent) == 1 and not world.waiting
+
+
+def test_an_end_hands_nothing_out(world: World) -> None:
+    """A queue manager that ends keeps what it has."""
+    world.desk.is_ending = True
+    name = world.submit("x@one.test")
+    world.run()
+    assert world.sent == [] and world.waiting == {name} == world.accepted
 
 
 def test_odd_messages_change_nothing(world: World) -> None:

@@ -74,13 +74,17 @@ class Daemons:
         self.processes[name].kill()
         self.processes.pop(name).wait()
 
+    def end(self, name: str) -> None:
+        """End one in good order."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0, self.log.read_text()[-3000:]
+
     def stop(self) -> None:
         """End all in good order."""
         for name in ("smtpc", "qmgr", "smar"):
-            process = self.processes.pop(name, None)
-            if process is not None:
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(15) == 0, self.log.read_text()[-3000:]
+            if name in self.processes:
+                self.end(name)
 
     def abandon(self) -> None:
         """End all, whatever state they are in."""

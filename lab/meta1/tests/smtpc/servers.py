@@ -27,6 +27,8 @@ class Manners:
     hang_up_after: int = 0
     """Close after so many messages (without a word)."""
     silent_at: str = ""
+    pauses: dict[str, float] = field(default_factory=dict)
+    """Seconds before the reply to a verb, or to the DOT."""
     tls: ssl.SSLContext | None = None
 
 
@@ -106,6 +108,7 @@ class _Talk:
             verb = text.split()[0].upper()
             if self.manners.hang_up_at == verb:
                 return
+            await asyncio.sleep(self.manners.pauses.get(verb, 0.0))
             if self.manners.silent_at == verb:
                 await asyncio.sleep(3600)
             if verb in self.manners.replies and verb != "DATA":
@@ -182,6 +185,8 @@ class _Talk:
         if self.manners.hang_up_at == "DOT":
             return True
         self.mail.content = b"".join(lines)
+        self.server.commands.append("DOT")
+        await asyncio.sleep(self.manners.pauses.get("DOT", 0.0))
         self.answer_dot(self.mail)
         self.server.changed.set()
         self.mail = None

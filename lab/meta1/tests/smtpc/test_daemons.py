@@ -154,6 +154,48 @@ def test_kill_under_load_loses_nothing(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.parametrize(
+    ("verb", "way"), [("RCPT", Daemons.kill), ("DOT", Daemons.end)], ids=["killed", "ended"]
+)
+def test_a_new_qmgr_repeats_nothing(
+    tmp_path: Path, verb: str, way: Callable[[Daemons, str], None]
+) -> None:
+    """smtpc breaks off what a killed qmgr asked for; one that ends in order hears the reports."""
+
+    async def talk(daemons: Daemons, smtps: Smtps, server: Server) -> None:
+        server.manners.pauses[verb] = 0.5
+        names = {smtps.submit("user@local.test") for _ in range(5)}
+        await smtps.until(lambda: names <= smtps.committed)
+        await smtps.until(lambda: any(one.startswith(verb) for one in server.commands))
+        await asyncio.to_thread(way, daemons, "qmgr")
+        server.manners.pauses.clear()
+        await daemons.start("qmgr")
+        await server.until(lambda: len(server.mails) >= 5)
+        await asyncio.sleep(1.0)
+        assert len(server.mails) == 5
+
+    with_daemons(tmp_path, talk)
+
+
+def test_content_that_cannot_be_read_now_is_not_lost(tmp_path: Path) -> None:
+    """What the system refuses to open waits, and goes out when it can be opened."""
+
+    async def talk(daemons: Daemons, smtps: Smtps, server: Server) -> None:
+        server.manners.replies["user@local.test"] = "451 4.2.0 later"
+        smtps.submit("user@local.test")
+        await server.until(lambda: any(one.startswith("RCPT") for one in server.commands))
+        (content,) = (daemons.spool / "cdb").iterdir()
+        content.rename(tmp_path / "content")
+        content.symlink_to(tmp_path / "content")  # refused even to root
+        server.manners.replies.clear()
+        await smtps.until(lambda: "content not readable" in daemons.log.read_text())
+        (tmp_path / "content").replace(content)
+        await server.until(lambda: len(server.mails) == 1)
+        assert "content lost" not in daemons.log.read_text()
+
+    with_daemons(tmp_path, talk)
+
+
 @pytest.mark.whole
 def test_operator_tools(tmp_path: Path) -> None:
     """hold, status, release, delete by the real programs; errors have an exit status."""

@@ -223,6 +223,16 @@ def test_large_content_with_a_slow_reader(tmp_path: Path) -> None:
 # ---- content -------------------------------------------------------------------------------
 
 
+def test_content_that_may_be_there_is_not_called_lost(tmp_path: Path) -> None:
+    """What the system refuses to open, for now, is another thing than what is not there."""
+    content = store(tmp_path)
+    (tmp_path / content.path).rename(tmp_path / "elsewhere")
+    (tmp_path / content.path).symlink_to(tmp_path / "elsewhere")  # refused even to root
+    hop = NextHop(Transport.SMTP, "one.test", ())
+    with pytest.raises(OSError, match="symbolic links"):
+        Body(tmp_path, Deliver("C1", "S1", hop, "a@b", ("c@d",), content))
+
+
 @pytest.mark.parametrize("damage", ["missing", "flipped", "short", "header"])
 def test_lost_content_is_noticed_before_the_first_command(tmp_path: Path, damage: str) -> None:
     """Missing, changed or cut content never goes out."""

@@ -29,7 +29,7 @@ from meta1.queue.envelope import Envelope, Outcome
 from meta1.queue.ledger import Ledger
 from meta1.queue.motion import Motion
 from meta1.queue.router import Resolver, Router, unreachable
-from meta1.queue.schedule import Limits
+from meta1.queue.schedule import Limits, longest_wait
 from meta1.queue.verdicts import Verdicts
 
 CONTENT_WITHIN: Final = 60.0
@@ -64,6 +64,8 @@ class Desk:
         self.slots = 0
         self.has_room = True
         """False while the disk is nearly full."""
+        self.is_ending = False
+        """True once nothing more is to be handed out."""
         self._under_way: dict[str, Started] = {}
         self._motion = Motion(ledger, self.queue)
         self._router = Router(self.queue, ledger, self._motion, outside, self._act_on)
@@ -74,6 +76,7 @@ class Desk:
 
     def start(self, entries: Iterable[Entry]) -> None:
         """Go on with the messages that the journal held."""
+        self.clock_set_back(self.outside.now())
         for entry in entries:
             self._motion.count(entry)
             self.go_on(entry)
@@ -136,6 +139,8 @@ class Desk:
     def pump(self, now: float) -> None:
         """Hand out as much as smtpc and the limits allow."""
         most = min(self.slots, self.queue.limits.max_total) - len(self._under_way)
+        if self.is_ending:
+            return
         for started in self.queue.start(now, most) if most > 0 else ():
             self._last_delivery += 1
             delivery_id = f"C00{self._last_delivery & 0xFFFFFFFF:08X}00000000"
@@ -228,6 +233,15 @@ class Desk:
                 self.go_on(entry)
         for transaction_id in list(self.ledger.due(now, self.queue.room_for_deferred)):
             self.bring_back(transaction_id)
+
+    def clock_set_back(self, now: float) -> None:
+        """Let nothing wait longer than the longest wait, as a clock that was fast has noted it."""
+        latest = now + longest_wait(self.queue.limits)
+        self.ledger.wait_until_at_most(latest)
+        for entry in self._unstored.values():
+            for state in entry.recipients:
+                state.next_try = min(state.next_try, latest)
+        self.queue.revive()
 
     def bring_back(self, transaction_id: str) -> Entry | None:
         """Read a deferred message and set it in motion."""

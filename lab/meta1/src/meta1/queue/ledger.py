@@ -157,6 +157,12 @@ class Ledger:
         row = self.deferred[transaction_id]
         self._index(Row(row.transaction_id, now, row.held, row.path, row.recipients))
 
+    def wait_until_at_most(self, latest: float) -> None:
+        """Bring forward what would be due later; DEFEDB learns of it with the next attempt."""
+        for row in list(self.deferred.values()):
+            if row.next_try > latest and not row.held:
+                self.hasten(row.transaction_id, latest)
+
     # ---- CDB files -------------------------------------------------------------------------
 
     def seal(self, path: str) -> None:

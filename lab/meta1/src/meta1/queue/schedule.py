@@ -48,6 +48,11 @@ def retry_after(limits: Limits, attempts: int, transaction_id: str) -> float:
     return pause * (1 + spread / 4)
 
 
+def longest_wait(limits: Limits) -> float:
+    """No pause is longer, whatever the attempt and the id."""
+    return limits.max_retry * 9 / 8
+
+
 @dataclass(slots=True)
 class Concurrency:
     """Slow start for one destination.
