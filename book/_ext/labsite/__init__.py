@@ -24,8 +24,10 @@ from labsite import (
     mentions,
     notes,
     pictures,
+    queue_states,
     redirects,
     repairs,
+    rights,
     runs,
     shell,
     sources,
@@ -39,7 +41,18 @@ them all, the search finds words, and <a href="{home}">the first page</a> is whe
 """
 
 PARTS = (
-    *(dates, shell, chapter, cells, anchors, notes, cover, runs),  # what is on a page
+    *(
+        dates,
+        shell,
+        chapter,
+        cells,
+        anchors,
+        notes,
+        cover,
+        runs,
+        rights,
+        queue_states,
+    ),  # what is on a page
     *(pictures, figures, sources, mentions, terms),  # what it shows and where it leads
     *(discovery, redirects, repairs),  # the site around it
 )
