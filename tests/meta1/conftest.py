@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lab.bench.install import install
 from lab.chapters import chapter
 from lab.host import Host
 from lab.lab import Lab
 from lab.session import Session
-from meta1.release import Release, build, configure, install
+from meta1.release import Release, build, configure
 
 
 def quiet(_: str) -> None:
@@ -20,8 +20,8 @@ def quiet(_: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A machine at the end of chapter 3: Cyrus delivers, the certificates lie in /etc/meta1/CA."""
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab at the end of chapter 3: Cyrus delivers, the certificates lie in /etc/meta1/CA."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_HOME", str(tmp_path_factory.mktemp("labs")))
         lab = Lab("meta1", "container")
@@ -30,9 +30,15 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
             session = Session(lab, quiet)
             session.goto(third)
             session.finish(third)
-            yield lab.host
+            yield lab
         finally:
             lab.down()
+
+
+@pytest.fixture(scope="session")
+def machine(lab: Lab) -> Host:
+    """Its machine."""
+    return lab.host
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +68,3 @@ def vm(installed: Host) -> Iterator[Host]:
 def here() -> Path:
     """The folder of these tests, with the programs that run on the machine."""
     return Path(__file__).parent
-
-
-@pytest.fixture(scope="session")
-def kills() -> int:
-    """How often each process is killed: $META1_KILLS."""
-    return int(os.environ.get("META1_KILLS", "3"))

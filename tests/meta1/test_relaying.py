@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.bench.install import make_map
 from lab.host import Host
-from meta1.release import make_map
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # the first test has the machine made
 ISSUER = "certissuer:/O=MeTA1+20lab/CN=Lab+20CA"

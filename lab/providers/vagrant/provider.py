@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ HANG_SECONDS = 300.0
 PROVISION_SECONDS = 3600.0
 """For a public box, on which packages are installed."""
 SSHD_SECONDS = 120.0
+END_SECONDS = 10.0
 PROGRAMS = (b"qemu", b"VBoxHeadless")
 
 
@@ -103,7 +105,7 @@ class VagrantProvider:
         if not identity:
             return Status("absent", self.name)
         detail = self.public or f"127.0.0.1:{self._port()}"
-        return Status("running" if _runs(identity) else "stopped", self.name, detail)
+        return Status("running" if _pids(identity) else "stopped", self.name, detail)
 
     def endpoint(self) -> Endpoint:
         """The machine's own name stands for its address: the pinned key depends on no port."""
@@ -122,12 +124,18 @@ class VagrantProvider:
         return stream
 
     def cut_power(self) -> None:
-        """Switch it off. What its kernel had not written to the disk yet, or synced, is gone."""
+        """Kill it. What its kernel had not written to the disk yet, or synced, is gone."""
         self.endpoint()
         if self.public:
             self._run(["halt", "--force"])
-        else:
-            self.domain.end()
+            return
+        # Not by libvirt, which asks politely first: an emulator that ends in order writes out what it holds.
+        for pid in _pids(self._machine_id()):
+            os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + END_SECONDS
+        while self.status().state == "running" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.domain.end()  # so that libvirt knows
 
     def save(self, name: str) -> None:
         """Take a snapshot of the running machine: memory, processes and disk."""
@@ -265,14 +273,15 @@ def public_box() -> str:
     return "" if name == "local" else name
 
 
-def _runs(identity: str) -> bool:
-    """Is there a process that runs this machine? It has the machine's name as an argument."""
+def _pids(identity: str) -> list[int]:
+    """The process that runs this machine, if any: it has the machine's name as an argument."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             program, *arguments = path.read_bytes().split(b"\0")
             if identity.encode() in arguments and any(name in program for name in PROGRAMS):
-                return True
-    return False
+                found.append(int(path.parent.name))
+    return found
 
 
 def _free_port() -> int:

@@ -1,0 +1,1 @@
+"""Programs that run on the machine, by its own Python; nothing here imports them but their tables."""
