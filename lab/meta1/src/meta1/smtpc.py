@@ -115,12 +115,12 @@ class Client:
             body = Body(self._directory, delivery)
         except ContentLost as error:
             maillog.trouble("no content", transaction=delivery.transaction_id, why=error)
-            report(_lost(delivery, is_certain=True))
+            report(_lost(delivery))
             return
         except OSError as error:
             # No descriptor left, no right to read, a disk in trouble: the content may be there.
             maillog.trouble("content not readable", transaction=delivery.transaction_id, why=error)
-            report(_lost(delivery, is_certain=False))
+            report(_unreadable(delivery))
             return
         try:
             outgoing = outgoing_of(delivery, body.size)
@@ -166,12 +166,17 @@ def terms_of(config: Config, section: Smtpc, hostname: str) -> Terms:
     )  # fmt: skip
 
 
-def _lost(delivery: Deliver, is_certain: bool) -> DeliveryReported:
-    """The content is not there (yet), and qmgr knows whether to wait; or it cannot be read now."""
-    what = "not in the CDB" if is_certain else "cannot be read now"
-    result = result_of(word(451, "4.3.0", f"content {what}"), False)
+def _lost(delivery: Deliver) -> DeliveryReported:
+    """The content is not there (yet): qmgr knows whether to wait."""
+    result = result_of(word(451, "4.3.0", "content not in the CDB"), False)
     count = len(delivery.forward_paths)
-    return DeliveryReported(delivery.delivery_id, (result,) * count, content_lost=is_certain)
+    return DeliveryReported(delivery.delivery_id, (result,) * count, content_lost=True)
+
+
+def _unreadable(delivery: Deliver) -> DeliveryReported:
+    """The content may be there, but cannot be read now."""
+    result = result_of(word(451, "4.3.0", "content cannot be read now"), False)
+    return DeliveryReported(delivery.delivery_id, (result,) * len(delivery.forward_paths))
 
 
 def _unspeakable(delivery: Deliver, address: str) -> DeliveryReported:
