@@ -1,7 +1,7 @@
-/* Words of the glossary: what they mean, on hover, on focus, at a touch. Without this script a browser shows the title.
+/* Words of the glossary and names of the reference: what they mean, on hover, on focus, at a touch. Without this script a browser shows the title.
    The box can be pointed at, and Escape closes it (WCAG 1.4.13). At a touch the first tap shows it, the second follows. */
 document.addEventListener("DOMContentLoaded", () => {
-  const words = document.querySelectorAll(".bd-article a.term[title]");
+  const words = document.querySelectorAll(".bd-article :is(a.term, a.mention)[title]");
   if (!words.length) return;
   const box = document.body.appendChild(document.createElement("div"));
   Object.assign(box, { id: "meaning", hidden: true });

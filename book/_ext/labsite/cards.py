@@ -45,16 +45,18 @@ def envelope(draw: ImageDraw.ImageDraw, x: int, y: int, scale: float) -> None:
 
 def card(title: str, description: str, book: str, fonts: Path) -> Image.Image:
     """Draw the card of one page."""
-    picture = Image.new("RGB", SIZE, PAPER)
+    # The mark is drawn four times as large, since shapes, unlike letters, have hard edges.
+    picture = Image.new("RGB", (SIZE[0] * 4, SIZE[1] * 4), PAPER)
+    envelope(ImageDraw.Draw(picture), 96 * 4, 72 * 4, 8.0)
+    picture = picture.resize(SIZE, Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, 24, SIZE[1]), fill=TEAL)
-    envelope(draw, 96, 72, 2.0)
     draw.text((250, 92), book, font=letters(fonts, SANS, 40, 620), fill=MUTED)
     lines = textwrap.wrap(title, 24)[:2]
     for number, line in enumerate(lines):
         draw.text((92, 232 + 92 * number), line, font=letters(fonts, SANS, 82, 650), fill=INK)
     top = 258 + 92 * len(lines)
-    for number, line in enumerate(textwrap.wrap(description, 58)[:3]):
+    for number, line in enumerate(textwrap.wrap(description, 58, max_lines=3, placeholder=" …")):
         draw.text((96, top + 48 * number), line, font=letters(fonts, SERIF, 34, 400), fill=MUTED)
     return picture
 

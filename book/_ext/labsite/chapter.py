@@ -162,8 +162,8 @@ def run_it_yourself(chapter: str) -> list[nodes.Node]:
         ),
         *way(
             "A class.",
-            "A lab for each of you on one computer, by name; nobody sees another’s.",
-            shell(f"{lab} --lab $USER goto {number}", "LAB_NAME=$USER make run"),
+            "As many labs on one computer as there are people, each by a name of its own.",
+            shell(f"{lab} --lab alice goto {number}", "LAB_NAME=alice make run"),
         ),
         *way(
             "From a checkpoint.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import cast
 
 from docutils import nodes
@@ -35,11 +36,12 @@ CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a name is explained: page, place on it, the heading it stands under."""
+    """Where a name is explained: page, place on it, the heading it stands under, and what is said there in short."""
 
     page: str
     anchor: str
     heading: str
+    meaning: str
 
 
 def heading_of(node: nodes.Node) -> str:
@@ -94,19 +96,29 @@ def place_entries(app: Sphinx, doctree: nodes.document) -> None:
                     note_entry(app.env, name, anchor)
 
 
+def in_short(meaning: nodes.Element) -> str:
+    """Plain words of what is said of a name, up to the first line break: behind it stands the form of its value."""
+    paragraph = next(iter(meaning.findall(nodes.paragraph)), None)
+    parts = takewhile(
+        lambda part: not isinstance(part, nodes.raw), paragraph.children if paragraph else []
+    )
+    return re.sub(r"\s+", " ", "".join(part.astext() for part in parts)).strip()
+
+
 def entries(env: BuildEnvironment) -> dict[str, list[Entry]]:
     """Every name that has an entry in the reference, with all its entries in their order."""
     known: dict[str, list[Entry]] = {}
     for page in (OPTIONS, ACCESS):
         if page in env.all_docs:
-            for literal in env.get_doctree(page).findall(nodes.literal):
-                if literal["ids"]:
-                    entry = Entry(page, literal["ids"][-1], heading_of(literal))
+            for row in env.get_doctree(page).findall(nodes.row):
+                for literal in [n for n in row[0].findall(nodes.literal) if n["ids"]]:
+                    entry = Entry(page, literal["ids"][-1], heading_of(literal), in_short(row[-1]))
                     known.setdefault(literal.astext(), []).append(entry)
     if TOOLS in env.all_docs:
         for section in env.get_doctree(TOOLS).findall(nodes.section):
             for literal in section[0].findall(nodes.literal):
-                known.setdefault(literal.astext(), []).append(Entry(TOOLS, section["ids"][0], ""))
+                entry = Entry(TOOLS, section["ids"][0], "", in_short(section))
+                known.setdefault(literal.astext(), []).append(entry)
     return known
 
 
@@ -166,7 +178,9 @@ def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
             continue
         seen.add(once)
         uri = app.builder.get_relative_uri(page, entry.page) + f"#{entry.anchor}"
-        link = nodes.reference("", "", internal=True, refuri=uri, classes=["mention"])
+        link = nodes.reference(
+            "", "", internal=True, refuri=uri, reftitle=entry.meaning, classes=["mention"]
+        )
         literal.parent.replace(literal, link)  # replace_self would give it the literal's ids, too
         link += literal
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -73,12 +74,12 @@ class DriftHistory(SphinxDirective):
         return made
 
     def _link(self, name: str) -> nodes.Node:
-        link = nodes.raw(
-            "",
-            f'<a class="reference internal" href="../notebooks/{name}.html">{name}</a>',
-            format="html",
-        )
-        return paragraph(link)
+        """The chapter by its title, which is known only when all pages are read."""
+        if f"notebooks/{name}" not in self.env.found_docs:
+            return paragraph(name)  # a chapter that is no more
+        where = {"refdomain": "std", "reftype": "doc", "reftarget": f"/notebooks/{name}"}
+        known = {"refdoc": self.env.docname, "refexplicit": False, "refwarn": True}
+        return paragraph(addnodes.pending_xref("", nodes.inline("", name), **where, **known))
 
     def _runs(self, runs: Sequence[Run]) -> nodes.table:
         rows = []

@@ -16,7 +16,6 @@ from sphinx.environment import BuildEnvironment
 from labsite.mentions import is_open, note_entry
 
 GLOSSARY = "book/glossary"
-TEXT = (nodes.paragraph,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,23 @@ def explain_links(doctree: nodes.document, known: dict[str, Term]) -> set[str]:
     return seen
 
 
+def is_prose(text: nodes.Text) -> bool:
+    """The text of a paragraph, outside of a chapter's head."""
+    node = text.parent
+    if not isinstance(node, nodes.paragraph) or not is_open(text):
+        return False
+    while node is not None and "chapter-head" not in node.get("classes", ()):
+        node = node.parent
+    return node is None
+
+
 def link_words(
     app: Sphinx, doctree: nodes.document, page: str, known: dict[str, Term], seen: set[str]
 ) -> None:
     """Make the first mention of each other word in the text of a chapter a link."""
     by_word, words = {term.word: term for term in known.values()}, pattern(known)
     base = app.builder.get_relative_uri(page, GLOSSARY)
-    for text in [
-        t for t in doctree.findall(nodes.Text) if is_open(t) and isinstance(t.parent, TEXT)
-    ]:
+    for text in [t for t in doctree.findall(nodes.Text) if is_prose(t)]:
         parts: list[nodes.Node] = []
         end = 0
         for match in words.finditer(text):
