@@ -46,15 +46,19 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const place = document.getElementById("go-on");
   if (place && kept.last) {
+    const chapters = [...document.querySelectorAll('.bd-sidebar-primary a[href*="notebooks/"]')];
+    const at = chapters.findIndex((chapter) => name(chapter.href) === kept.last.page);
+    const next = kept.read.includes(kept.last.page) ? chapters[at + 1] : null;
     const link = document.createElement("a");
-    link.href = `../${kept.last.page}.html${kept.last.at ? "#" + kept.last.at : ""}`;
-    link.textContent = kept.last.heading ? `${kept.last.title}: ${kept.last.heading}` : kept.last.title;
+    link.href = next ? next.href : `../${kept.last.page}.html${kept.last.at ? "#" + kept.last.at : ""}`;
+    link.textContent = next ? next.firstChild.textContent.trim() : [kept.last.title, kept.last.heading].filter(Boolean).join(": ");
     const forget = document.createElement("button");
     forget.type = "button";
     forget.textContent = "Forget";
     forget.title = "Where you are is kept in this browser only";
     forget.onclick = () => { localStorage.removeItem(KEY); kept = { read: [] }; place.hidden = true; mark(); };
-    place.append("Go on with ", link, ` · ${kept.read.length} of 16 chapters read `, forget);
+    const read = chapters.filter((chapter) => kept.read.includes(name(chapter.href))).length;
+    place.append("Go on with ", link, ` · ${read} of ${chapters.length} chapters read `, forget);
     place.hidden = false;
   }
 });
