@@ -18,6 +18,7 @@ from lab.lab import Lab
 @click.option("--times", default=5, help="How often each fault strikes.", show_default=True)
 @click.option("--seed", type=int, help="Repeat a run.  [default: a new one, which is printed]")
 @click.option("--install/--no-install", default=True, help="Build and install MeTA1 first.")
+@click.option("--keep", is_flag=True, help="Keep what is found, for --store.")
 @click.option("--store", is_flag=True, help="Store what was kept as the figures of the book.")
 @click.option("--list", "list_", is_flag=True, help="Name the faults.")
 @click.option(
@@ -30,14 +31,15 @@ def faults(
     times: int,
     seed: int | None,
     install: bool,
+    keep: bool,
     store: bool,
     list_: bool,
     prove: bool,
 ) -> None:
     """Kill, stop, starve and cut off MeTA1 under load; an outside ledger judges.
 
-    Without a name all faults that this kind of machine can have: the power of a virtual machine only. What each
-    series finds is kept, and `--store` makes the figures of the book from all of it.
+    Without a name all faults that this kind of machine can have: the power of a virtual machine only. `--store`
+    makes the figures of the book from all that was kept.
     """
     from lab.bench.faults import report
     from lab.bench.faults.ground import Ground, prepared
@@ -64,7 +66,8 @@ def faults(
             return
         for fault in chosen:
             found = run(ground, [fault], times, seed, progress)
-            report.keep(found)
+            if keep:
+                report.keep(found)
             out.print(
                 f"{fault.name}, {times} times, seed {seed}: {found.account.taken} taken, "
                 f"{len(found.account.lost)} lost, {found.account.duplicates} duplicates"

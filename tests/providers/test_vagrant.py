@@ -180,12 +180,12 @@ def test_two_labs_at_once(
         assert not first.run("test -e /tmp/second", check=False).ok
 
 
-def test_a_machine_that_was_switched_off_comes_up_at_a_free_port(lab: VagrantProvider) -> None:
-    """Its disk is as it was; a port that was taken meanwhile is given up."""
+def test_a_machine_whose_power_was_cut_comes_up_at_a_free_port(lab: VagrantProvider) -> None:
+    """What was synced is on its disk; a port that was taken meanwhile is given up."""
     with closing(Host(lab.endpoint(), lab.connect)) as host:
         host.run("echo kept > /home/lab/file && sync")
     old = lab._port()
-    lab.domain.end()
+    lab.cut_power()
     assert lab.status().state == "stopped"
     with pytest.raises(NotUp):
         lab.connect()

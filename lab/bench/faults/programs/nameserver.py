@@ -17,6 +17,7 @@ from pathlib import Path
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 NOBODY = "127.0.2.99"
@@ -71,7 +72,7 @@ class Names:
 
     def _fill(self, reply: dns.message.Message, address: str) -> None:
         question = reply.question[0]
-        name, kind = question.name.to_text(), question.rdtype.name
+        name, kind = question.name.to_text(), dns.rdatatype.to_text(question.rdtype)
         zone = {
             ("partner.example.", "MX"): "10 mx.partner.example.",
             ("mx.partner.example.", "A"): address,
