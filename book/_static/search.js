@@ -85,7 +85,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(".headerlink, .picture, .mail-path-frame, .chapter-head, script, style").forEach((part) => part.remove());
     const article = page.querySelector("article");
-    const place = anchor && article.querySelector(`[id="${CSS.escape(anchor.slice(1))}"]`);
-    return ((place?.closest("tr, section, dl") ?? place) || article).textContent.replace(/\s+/g, " ");
+    const place = anchor ? article.querySelector(`[id="${CSS.escape(anchor.slice(1))}"]`) : null;
+    return (place?.closest("tr, section, dl") ?? article).textContent.replace(/\s+/g, " ");
   };
 });
