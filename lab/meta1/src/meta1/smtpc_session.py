@@ -234,7 +234,7 @@ class Session(asyncio.Protocol):
 
     def _feed(self) -> None:
         """Send content as long as the socket takes it."""
-        while self._sending is not None and self._can_write:
+        while self._sending is not None and self._can_write and not self.core.is_over:
             job = self._sending
             try:
                 piece = job.body.next_piece()

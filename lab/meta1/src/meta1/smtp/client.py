@@ -84,13 +84,20 @@ class ClientConnection:
         return events
 
     def send_content(self, chunk: bytes) -> None:
-        """Send the next piece of the content that `ContentWanted` asked for."""
+        """Send the next piece of the content that `ContentWanted` asked for.
+
+        The server may have ended the session right behind its 354; then there is nobody to send to.
+        """
+        if self.is_over:
+            return
         if self._sending is None:
             raise LocalProtocolError("no content was asked for")
         self._out.append(self._stuffer.feed(chunk))
 
     def end_content(self) -> None:
         """Send the final dot; what is queued may follow at once."""
+        if self.is_over:
+            return
         if self._sending is None:
             raise LocalProtocolError("no content was asked for")
         self._out.append(self._stuffer.finish())

@@ -180,7 +180,7 @@ class ServerEngine:
         """Process one line; False when there is none or it has to wait."""
         long = self.state is State.EXCHANGE or self._lines.starts_with(b"AUTH ")
         line = self._lines.look(AUTH_LINE if long else self.settings.max_command_line)
-        if line is None or (self._slots and not self._lines.starts_with(b"RCPT")):
+        if line is None or (self._slots and not self._may_overtake()):
             return False
         self._lines.take()
         if isinstance(line, Fault):
@@ -192,6 +192,13 @@ class ServerEngine:
         else:
             self._refuse("", replies.CONTROL_CHARACTER)
         return True
+
+    def _may_overtake(self) -> bool:
+        """Say whether the next line need not wait for decisions: RCPT behind MAIL or RCPT only.
+
+        Behind DATA or AUTH the same bytes are content, or a response.
+        """
+        return self._ahead in (State.MAIL, State.RECIPIENT) and self._lines.starts_with(b"RCPT")
 
     def _dispatch(self, text: str) -> None:
         """Run one command; the subclass knows which there are."""
