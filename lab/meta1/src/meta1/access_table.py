@@ -68,7 +68,9 @@ VALUES: Final = {
     "quick": "quick:VALUE: as VALUE, and no later stage is asked",
 }
 
-_ERROR: Final = re.compile(r"([45]\d\d)(?:\s+([45]\.\d{1,3}\.\d{1,3}))?(?:\s+(.*))?\Z", re.DOTALL)
+_ERROR: Final = re.compile(
+    r"([45][0-9]{2})(?:\s+([45](?:\.[0-9]{1,3}){2}))?(?:\s+(.*))?\Z", re.DOTALL
+)
 _MACRO: Final = re.compile(r"\$\{([a-z_]+)\}")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from meta1.smtp.syntax import parse_mailbox
+
 _WORD: Final = re.compile(r'<[^<>\s]+>|(?:"[^"]*"|[^\s,"])+')
 _REFUSED: Final = ("|", "/", ":include:", '"|', '"/', '":include:')
 
@@ -58,6 +60,9 @@ def words_of(value: str, domain: str) -> list[str]:
             raise BadAlias(f"{plain[:40]}: only addresses may stand in an alias")
         if "@" not in plain.rpartition('"')[2]:
             plain = f"{plain}@{domain}"
+        # One that SMTP cannot say would make qmgr or the next server refuse the others, too.
+        if parse_mailbox(plain) is None:
+            raise BadAlias(f"{plain[:40]}: no address")
         found.append(plain)
     if not found:
         raise BadAlias("an alias leads nowhere")
@@ -111,4 +116,6 @@ async def _owner_of(expansion: _Expansion, mailbox: str) -> str:
     if local.lower().startswith("owner-"):
         return ""
     owner = f"owner-{local}@{domain}"
+    if parse_mailbox(owner) is None:
+        return ""
     return owner if await expansion.find(owner) is not None else ""

@@ -20,8 +20,13 @@ from meta1.mx import Exchangers, NoRoute
 from meta1.queue.envelope import Outcome
 
 MAILERS: Final = frozenset({"lmtp", "local", "smtp", "esmtp", "error"})
-_PLACE: Final = re.compile(r"(\[[^\]]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?\Z")
-_ERROR: Final = re.compile(r"([45]\d\d)\s+([45]\.\d{1,3}\.\d{1,3})\s+(.*)\Z", re.DOTALL)
+_PLACE: Final = re.compile(
+    r"(\[[A-Za-z0-9:._-]{1,253}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?\Z"
+)
+_ERROR: Final = re.compile(r"([45][0-9]{2})\s+([45](?:\.[0-9]{1,3}){2})\s+(.*)\Z", re.DOTALL)
+# sockaddr_un has room for 107 bytes of a path.
+_SOCKET: Final = re.compile(r"[ -~]{0,107}\Z")
+_MAX_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +187,15 @@ class Routing:
         """Read `lmtp:[path]`, `[smtp:]host[:port]`, `[host]` (no MX), `error:550 5.1.2 text`."""
         kind, rest = _mailer(entry)
         if kind in ("lmtp", "local"):
+            if _SOCKET.match(rest) is None:
+                raise NoRoute(451, "4.3.5", f"mailer table has {entry[:60]!r}")
             return await self._local_hop(mailbox, rest)
         if kind == "error":
             raise _error(rest)
         place = _PLACE.match(rest)
-        if place is None:
+        port = int(place[2] or self._rules.port) if place is not None else 0
+        if place is None or not 0 < port <= _MAX_PORT:
             raise NoRoute(451, "4.3.5", f"mailer table has {entry[:60]!r}")
-        port = int(place[2] or self._rules.port)
         name = place[1].lower()
         if name.startswith("["):
             inner = name[1:-1]
