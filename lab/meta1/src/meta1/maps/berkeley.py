@@ -2,20 +2,25 @@
 
 Files made by Postfix (`postmap hash:`) have a NUL behind each key and value, those of sendmail's
 makemap and of our createmap have none; both are read.  A file is verified before it is opened,
-since the library trusts what it reads.
+since the library trusts what it reads: on a damaged page it may search for ever.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bsddb3 import db
 
 from meta1.maps.base import MAX_VALUE
+
+VERIFY_WITHIN: Final = 30.0
+_VERIFY: Final = Path(__file__).with_name("verify.py")
 
 
 class BadDatabase(Exception):
@@ -28,8 +33,8 @@ class HashFile:
     def __init__(self, path: Path) -> None:
         """Verify and open."""
         self.identity = identity(path)
+        _verify(path)
         try:
-            db.DB().verify(str(path))
             self._db: Any = db.DB()
             self._db.open(str(path), dbtype=db.DB_UNKNOWN, flags=db.DB_RDONLY)
         except (db.DBError, OSError) as error:
@@ -63,6 +68,21 @@ class HashFile:
         """Close the file."""
         with contextlib.suppress(db.DBError):
             self._db.close()
+
+
+def _verify(path: Path) -> None:
+    """Have the file verified by a process of its own, which damage may kill or hold up."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(_VERIFY), str(path)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            timeout=VERIFY_WITHIN, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise BadDatabase(f"{path}: not verified in {VERIFY_WITHIN:.0f} s") from error
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").splitlines()
+        raise BadDatabase(f"{path}: {lines[-1] if lines else 'verification died'}")
 
 
 def identity(path: Path) -> tuple[int, int, int]:

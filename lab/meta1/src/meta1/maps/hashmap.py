@@ -19,6 +19,8 @@ class HashMap:
         self._optional = optional
         self._file: HashFile | None = None
         self._is_broken = False
+        self._bad: tuple[int, int, int] | None = None
+        """The file that could not be opened: it is not tried again as long as it is the same."""
 
     async def lookup(self, key: str) -> Answer:
         """Look a key up in the file as it is now."""
@@ -41,9 +43,20 @@ class HashMap:
             return None
         if self._file is None or self._file.identity != identity(self._path):
             self.close()
-            self._file = HashFile(self._path)
+            self._file = self._open()
             maillog.map_opened(self.name, file=self._path)
         return self._file
+
+    def _open(self) -> HashFile:
+        """Open the file, or fail at once if that has been tried with this very file."""
+        found = identity(self._path)
+        if found == self._bad:
+            raise BadDatabase(f"{self._path}: damaged")
+        try:
+            return HashFile(self._path)
+        except BadDatabase:
+            self._bad = found
+            raise
 
     def close(self) -> None:
         """Close the file; the next lookup opens it again."""
