@@ -14,12 +14,16 @@ from meta1.config.schema import Count, Option, Section, SubSection, options_of, 
 
 S = TypeVar("S", bound=Section)
 
+MAX_HINTS = 50
+"""Faults that name what would have been right; a file that is no configuration has thousands."""
+
 
 class Builder:
     """Builds sections and adds what is wrong with them to ``faults``."""
 
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = faults
+        self._labels: dict[tuple[int, str, str], Place] = {}
 
     def build(self, kind: type[S], tree: SectionTree, **more: Any) -> S:
         """One section; where a value is wrong, the default takes its place."""
@@ -82,10 +86,10 @@ class Builder:
         if seen and declared.count in (Count.ONE, Count.OPTIONAL):
             self._twice(entry.keyword, entry.place, places[declared.attribute])
         places.setdefault(declared.attribute, entry.place)
-        self._label(entry, declared, seen)
+        self._label(entry, declared, tree)
         seen.append(self.build(declared.section, entry))
 
-    def _label(self, entry: SectionTree, declared: SubSection, seen: list[Section]) -> None:
+    def _label(self, entry: SectionTree, declared: SubSection, tree: SectionTree) -> None:
         if not entry.name:
             if declared.count is Count.NAMED:
                 self.faults.append(Fault(entry.place, f"{entry.keyword} has no name", "a name"))
@@ -95,9 +99,9 @@ class Builder:
         except BadValue as bad:
             message = f"'{shorten(entry.name)}' cannot name a section"
             self.faults.append(Fault(entry.place, message, bad.expected))
-        for other in seen:
-            if other.label == entry.name and other.place is not None:
-                self._twice(f"{entry.keyword} {entry.name}", entry.place, other.place)
+        first = self._labels.setdefault((id(tree), declared.attribute, entry.name), entry.place)
+        if first is not entry.place:
+            self._twice(f"{entry.keyword} {entry.name}", entry.place, first)
 
     def _twice(self, name: str, place: Place, first: Place) -> None:
         message = f"'{shorten(name)}' is given twice, first in line {first.line}"
@@ -106,10 +110,10 @@ class Builder:
     def _unknown(
         self, what: str, name: str, place: Place, tree: SectionTree, known: Iterable[str]
     ) -> None:
-        known = tuple(known)
-        where = f" in {tree.keyword}" if tree.keyword else ""
+        known = tuple(known) if len(self.faults) < MAX_HINTS else ()
+        where = f" in {shorten(tree.keyword)}" if tree.keyword else ""
         near = nearest(name, known)
-        expected = "" if near else f"one of {', '.join(known)}"
+        expected = "" if near or not known else f"one of {', '.join(known)}"
         self.faults.append(
             Fault(place, f"no {what} '{shorten(name)}'{where}", expected, near)
         )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meta1.config.errors import Fault, Place
-from meta1.config.lexer import Kind, Token, lex
+from meta1.config.lexer import Kind, Token, lex, shorten
 
 MAX_DEPTH = 16
 
@@ -130,7 +130,7 @@ class _Parser:
         label = self._take().text if self._next.kind in (Kind.WORD, Kind.STRING) else ""
         opening = self._next
         if not self._take_mark_if("{"):
-            raise self._fail(opening, f"= or {{ after '{label or name.text}'")
+            raise self._fail(opening, f"= or {{ after '{shorten(label or name.text)}'")
         if depth >= MAX_DEPTH:
             raise self._fail(opening, f"at most {MAX_DEPTH} sections inside each other")
         entries = self.entries(depth + 1)
@@ -142,7 +142,7 @@ class _Parser:
             return self._list_setting(name)
         value = self._value()
         if not self._take_mark_if(";"):
-            raise self._fail(self._next, f"; after the value of '{name.text}'")
+            raise self._fail(self._next, f"; after the value of '{shorten(name.text)}'")
         return Setting(name.text, (value,), name.place)
 
     def _list_setting(self, name: Token) -> Setting:
