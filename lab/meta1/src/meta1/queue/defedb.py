@@ -8,12 +8,14 @@ than throw mail away.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,11 @@ _ERRNO: Final = {
     sqlite3.SQLITE_BUSY: errno.ENOSPC,
 }
 """Failures after which the same work may succeed later; all others mean a bad disk."""
+_INDEX_TYPES: Final = (str, float, int, str, int)
+_FAR: Final = 1e15
+"""No moment is later; it also keeps out what is infinite."""
+_DAMAGE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""SQLite quotes what it finds, and that need not be UTF-8."""
 _PUT: Final = "INSERT OR REPLACE INTO deferred VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -55,8 +62,15 @@ class Row:
     record: str = ""
 
     def entry(self) -> Entry:
-        """The message itself."""
-        found = from_record(json.loads(self.record))
+        """The message itself; `BadRecord` if the row does not hold it as `row_of` wrote it."""
+        if type(self.record) is not str or not self.record.isascii():
+            raise BadRecord("no text")
+        try:
+            found = from_record(json.loads(self.record))
+        except (ValueError, RecursionError) as error:
+            raise BadRecord(str(error)) from error
+        if found.transaction_id != self.transaction_id:
+            raise BadRecord("another message")
         found.is_deferred = True
         return found
 
@@ -80,7 +94,7 @@ def create(directory: Path) -> None:
         if verdict != ("ok",):
             raise DamagedStore(f"{path}: {verdict[0]}")
         connection.execute(_SCHEMA)
-    except sqlite3.DatabaseError as error:
+    except _DAMAGE as error:
         raise DamagedStore(f"{path}: {error}") from error
     finally:
         connection.close()
@@ -95,7 +109,7 @@ def _connect(directory: Path) -> sqlite3.Connection:
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-    except sqlite3.DatabaseError as error:
+    except _DAMAGE as error:
         raise DamagedStore(f"{path}: {error}") from error
     return connection
 
@@ -116,10 +130,12 @@ class DeferredWriter:
                 "DELETE FROM deferred WHERE transaction_id = ?", [(one,) for one in removals]
             )
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise OSError(_ERRNO.get(error.sqlite_errorcode, errno.EIO), str(error)) from error
+        except _DAMAGE as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            with contextlib.suppress(sqlite3.DatabaseError):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            raise OSError(_ERRNO.get(code, errno.EIO), str(error)) from error
 
     def close(self) -> None:
         """Finish."""
@@ -132,23 +148,31 @@ class DeferredReader:
     def __init__(self, directory: Path) -> None:
         """Open the file, which `create` has made."""
         self._connection = _connect(directory)
+        # A byte that is no UTF-8 spoils its own row, not the reading of all.
+        self._connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
     def index(self) -> Iterator[Row]:
-        """Read everything but the records."""
+        """Read everything but the records; `DamagedStore` if a row is none of ours."""
         query = "SELECT transaction_id, next_try, held, path, recipients FROM deferred"
-        for transaction_id, next_try, held, path, recipients in self._connection.execute(query):
-            yield Row(transaction_id, next_try, bool(held), path, recipients)
+        try:
+            for found in self._connection.execute(query):
+                if tuple(map(type, found)) != _INDEX_TYPES or not 0 <= found[1] < _FAR:
+                    raise DamagedStore(f"{FILE}: a row of other types: {found[0]!r:.80}")
+                transaction_id, next_try, held, path, recipients = found
+                yield Row(transaction_id, next_try, bool(held), path, recipients)
+        except _DAMAGE as error:
+            raise DamagedStore(f"{FILE}: {error}") from error
 
     def load(self, transaction_id: str) -> Entry | None:
         """Read one message; None if it is not there or cannot be read."""
         query = "SELECT * FROM deferred WHERE transaction_id = ?"
-        found = self._connection.execute(query, (transaction_id,)).fetchone()
-        if found is None:
-            return None
         try:
-            return Row(*found).entry()
-        except (BadRecord, ValueError):
+            found = self._connection.execute(query, (transaction_id,)).fetchone()
+            return None if found is None else Row(*found).entry()
+        except BadRecord:
             return None
+        except _DAMAGE as error:
+            raise DamagedStore(f"{FILE}: {error}") from error
 
     def close(self) -> None:
         """Finish."""

@@ -132,9 +132,14 @@ def recipient_record(one: RecipientState) -> list[Any]:
     return [*head, one.attempts, one.next_try, *last]
 
 
-_RECIPIENT_TYPES: Final[tuple[type | tuple[type, ...], ...]] = (
-    str, str, str, str, bool, int, (int, float), int, str, str, str, bool, bool,
-)  # fmt: skip
+_NUMBER: Final = frozenset({int, float})
+_RECIPIENT_TYPES: Final[tuple[frozenset[type], ...]] = tuple(
+    frozenset({kind}) if kind is not float else _NUMBER
+    for kind in (str, str, str, str, bool, int, float, int, str, str, str, bool, bool)
+)
+_NEXT_TRY: Final = 6
+_FAR: Final = 1e15
+"""No moment is later; it also keeps out what is infinite or no number."""
 
 
 def recipient_from(record: Any) -> RecipientState:
@@ -142,8 +147,10 @@ def recipient_from(record: Any) -> RecipientState:
     if type(record) is not list or len(record) not in (3, len(_RECIPIENT_TYPES)):
         raise BadRecord("recipient")
     for value, kind in zip(record, _RECIPIENT_TYPES, strict=False):
-        if not isinstance(value, kind):
+        if type(value) not in kind:
             raise BadRecord("recipient")
+    if len(record) > _NEXT_TRY:
+        _moment(record[_NEXT_TRY])
     return RecipientState(*record)
 
 
@@ -155,22 +162,47 @@ def from_record(record: Any) -> Entry:
         )
         if version != RECORD_VERSION:
             raise BadRecord(f"version {version!r}")
+        body, smtputf8, envelope_id, return_part = options
+        prologue, epilogue = around
+        is_report, is_double_bounce, held = marks
+        texts = (transaction_id, reverse_path, body, envelope_id, return_part, prologue, epilogue)
+        _all_of(str, *texts)
+        _all_of(bool, smtputf8, is_report, is_double_bounce, held)
+        if type(states) is not list or not states:
+            raise BadRecord("recipients")
         recipients = [recipient_from(one) for one in states]
         addresses = tuple(
             Recipient(one.forward_path, one.notify, one.original) for one in recipients
         )
         envelope = Envelope(
-            str(transaction_id), str(reverse_path), addresses, _content(place), *options
+            transaction_id, reverse_path, addresses, _content(place), *options
         )
-        return Entry(envelope, float(arrived), recipients, *around, *marks)
+        return Entry(envelope, _moment(arrived), recipients, *around, *marks)
     except (TypeError, ValueError) as error:
         raise BadRecord(str(error)) from error
+
+
+def _all_of(kind: type, *values: Any) -> None:
+    """Check types exactly: true is no number."""
+    if any(type(value) is not kind for value in values):
+        raise BadRecord(f"not all of type {kind.__name__}")
+
+
+def _moment(value: Any) -> float:
+    """Read a time of day."""
+    if type(value) not in _NUMBER or not 0 <= value < _FAR:
+        raise BadRecord("time")
+    return float(value)
 
 
 def _content(place: Any) -> Content:
     """Read the place of the content."""
     path, offset, length, header_length = place
-    return Content(str(path), int(offset), int(length), int(header_length))
+    _all_of(str, path)
+    _all_of(int, offset, length, header_length)
+    if not all(0 <= value < 1 << 63 for value in (offset, length, header_length)):
+        raise BadRecord("place of the content")
+    return Content(path, offset, length, header_length)
 
 
 def sender_of(entry: Entry, number: int) -> str | None:

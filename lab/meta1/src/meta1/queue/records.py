@@ -108,6 +108,7 @@ class Replay:
         entry = self.entries.get(transaction_id)
         if entry is None:
             return
+        _check_numbers(entry, numbers)
         entry.close(numbers)
         if entry.is_finished:
             del self.entries[transaction_id]
@@ -117,5 +118,13 @@ class Replay:
         entry = self.entries.get(transaction_id)
         if entry is None:
             return
+        _check_numbers(entry, [number])
         entry.recipients += [recipient_from(one) for one in recipients]
         self._close(transaction_id, [number])
+
+
+def _check_numbers(entry: Entry, numbers: Any) -> None:
+    """Refuse a record as a whole if it names recipients that are not there."""
+    count = len(entry.recipients)
+    if type(numbers) is not list or not all(type(n) is int and 0 <= n < count for n in numbers):
+        raise BadRecord("numbers of recipients")
