@@ -6,6 +6,7 @@ Usage: reports.py imap USER | reports.py files FOLDER
 from __future__ import annotations
 
 import email
+import email.message
 import json
 import sys
 
@@ -23,6 +24,7 @@ def fields(stored: bytes) -> dict[str, str] | None:
             blocks = part.get_payload()
             assert isinstance(blocks, list)
             for block in blocks:
+                assert isinstance(block, email.message.Message)
                 found |= {name: str(value) for name, value in block.items()}
     about = IDENT.search(stored.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     return {**found, "About": about[1].decode() if about else ""}
