@@ -74,20 +74,3 @@ _plain(
     "Change MeTA1 on the machine in three ways, and count the cells in which the drift check sees it.",
     _mutations,
 )
-
-
-@bench.command()
-@with_lab
-def interop(lab: Lab) -> None:
-    """MeTA1 with other clients, servers and readers of mail: every program with every feature (ten minutes).
-
-    Makes or resets the lab, and stores what it finds for the book. Exit code 1 if something does not hold.
-    """
-    from lab.bench.interop.run import full
-
-    with working("bench interop") as progress:
-        wrong = full(lab, progress)
-    for line in wrong:
-        out.print(line, markup=False)
-    if wrong:
-        raise SystemExit(1)

@@ -213,8 +213,10 @@ class Passing:
         found = until(world.mailbox, lambda f: all(i in f for i in idents))
         copies = until(lambda: world.copies(f"{base}.many"), lambda n: n == world.people)
         third, trace, how = RELAYS[peer.name]
-        far = until(lambda: world.files(third.mailbox), lambda f: f"{base}.relayed" in f)
-        relayed = unchanged(far, [f"{base}.relayed"], [trace, "by mail.lab.example"])
+        relayed = lacks("the third is not there")
+        if third in self.peers:
+            far = until(lambda: world.files(third.mailbox), lambda f: f"{base}.relayed" in f)
+            relayed = unchanged(far, [f"{base}.relayed"], [trace, "by mail.lab.example"])
         utf8 = self._report(f"{base}.utf8", peer.mailbox, "", "", {})
         return {
             "messages": unchanged(found, idents),
@@ -223,7 +225,7 @@ class Passing:
             "recipients": held(
                 copies == world.people, f"{copies} of {world.people}", f"{copies} of {world.people}"
             ),
-            "relaying": relayed if relayed.holds is False else held(True, how, ""),
+            "relaying": held(True, how, "") if relayed.holds else relayed,
             # Exim reports 5.0.0 and has our 5.1.1 in the text, so the status is not asked for.
             "unknown user": self._report(f"{base}.unknown", peer.mailbox, "failed", peer.host, {}),
             "DSN": self._report(f"{base}.dsn", peer.mailbox, "delivered", "mail.lab.example", {}),

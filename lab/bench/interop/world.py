@@ -102,7 +102,7 @@ class World:
             text = text.replace(old, new, 1)
         self.vm.put(text, CONF)
         self.root(
-            "systemctl restart meta1 || { mcp.sh stop; mcp.sh start; }"
+            "systemctl --quiet is-active meta1 && systemctl restart meta1 || { mcp.sh stop; mcp.sh start; }"
             if restart
             else "mcp.sh reload",
             timeout=120,

@@ -1,0 +1,26 @@
+"""`lab bench interop`: MeTA1 with programs of others, feature by feature."""
+
+from __future__ import annotations
+
+from lab.cli.base import with_lab
+from lab.cli.bench import bench
+from lab.console import out, working
+from lab.lab import Lab
+
+
+@bench.command("interop")
+@with_lab
+def interop(lab: Lab) -> None:
+    """MeTA1 with other clients, mail servers and readers of mailboxes (some ten minutes).
+
+    Begins at the end of chapter 3, installs MeTA1, and stores what it finds for the book. Exit code 1 if something
+    does not hold.
+    """
+    from lab.bench.interop.run import full
+
+    with working("bench interop") as progress:
+        wrong = full(lab, progress)
+    for line in wrong:
+        out.print(line, markup=False)
+    if wrong:
+        raise SystemExit(1)
