@@ -154,7 +154,7 @@ def test_outputs_show_as_what_they_are(page: str) -> None:
     assert page.count("highlight-dialog") == 1
     assert page.count("output stderr") == 1
     assert "tag_raises-exception" in page
-    assert 'alt="two bars"' in page
+    assert 'aria-label="two bars"' in page
     assert '<svg role="img" aria-label="chain" style="--width:7.50em"' in page
     assert '<span class=" -Color -Color-Green">colour 32</span>' in page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zipfile
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from sphinx.errors import ExtensionError
 
 sys.path.insert(0, str(served.ROOT / "book" / "_ext"))
 
-from labsite import chapter, edition, epub, mentions, queue_states, redirects, rights
+from labsite import chapter, edition, epub, mentions, pictures, queue_states, redirects, rights
 
 from lab.drift.history import Machine, Run, Turn
 
@@ -99,6 +100,20 @@ def test_rights_are_those_that_the_machine_printed() -> None:
     assert '"qmgr" -> "/conf" [style=dashed]' in picture
     assert '"qmgr" -> "/queue"' not in picture
     assert rights.in_words(runs, may).endswith("None of them reaches /root.")
+
+
+def test_stored_pictures_follow_the_page() -> None:
+    """Paints become the page's, an SVG file's own style does not leak, and ids stay its own."""
+    svg = (
+        '<?xml version="1.0"?><svg width="72pt" height="9pt" aria-label="x"><metadata>m</metadata>'
+        '<style>*{stroke: red}</style><clipPath id="c"/><g id="unused" clip-path="url(#c)" fill="#767676"/></svg>'
+    )
+    shown = pictures.themed(svg)
+    assert "var(--pst-color-text-muted, #767676)" in shown
+    assert not any(word in shown for word in ("metadata", "stroke: red", "unused", "<?xml", "pt"))
+    own = re.search(r'clipPath id="([^"]+)"', shown)
+    assert own
+    assert f"url(#{own[1]})" in shown
 
 
 def test_whole_book_has_every_page_and_no_dead_link(site: Path) -> None:

@@ -66,7 +66,8 @@ def title_of(part: Tag) -> str:
 
 def joined(page: str, part: Tag, known: set[str]) -> str:
     """Give the text of one page, its ids and links rewritten for a page that has them all."""
-    for element in part.select("[id]"):
+    # Within a picture ids are its own already (labsite.pictures).
+    for element in [e for e in part.select("[id]") if not e.find_parent("svg")]:
         element["id"] = anchor(page, str(element["id"]))
     for link in part.select("a[href]"):
         link["href"] = rewritten(page, str(link["href"]), known)
@@ -105,7 +106,7 @@ def whole(site: Path) -> str:
 def dead_links(page: str) -> Iterator[str]:
     """Links within the one page that lead nowhere."""
     ids = set(re.findall(r'\bid="([^"]+)"', page))
-    yield from (link for link in re.findall(r'href="#([^"]+)"', page) if link not in ids)
+    yield from (link for link in re.findall(r'<a [^>]*href="#([^"]+)"', page) if link not in ids)
 
 
 def print_pdf(page: Path, target: Path) -> None:

@@ -23,8 +23,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from lab.bench.results import Cell, Results, Table, load, path_of
 from lab.errors import LabError
 from lab.pictures.chart import drawn
-from lab.pictures.plot import GREY
-from labsite.pictures import FRAME
+from labsite.pictures import themed
 
 
 def shown(value: Cell) -> str:
@@ -58,7 +57,7 @@ class Figures(SphinxDirective):
                 return [_table(found.tables[wanted])]
             if wanted := self.options.get("chart"):
                 chart = found.charts[wanted]
-                picture = nodes.raw("", f"{FRAME}{_themed(drawn(chart))}</div>", format="html")
+                picture = nodes.raw("", themed(drawn(chart)), format="html")
                 return [nodes.figure("", picture, nodes.caption("", chart.caption))]
             return [_origin(found)]
         except (LabError, KeyError) as error:
@@ -77,11 +76,6 @@ class FigureOf(SphinxRole):
         except (LabError, KeyError) as error:
             reporter: Reporter = self.inliner.reporter
             return [], [reporter.error(f"figure {self.text}: {error}", line=self.lineno)]
-
-
-def _themed(svg: str) -> str:
-    """Let letters and axes follow the page's colours, and take its letters."""
-    return svg.replace(GREY, "currentColor").replace("sans-serif", "inherit")
 
 
 def _origin(found: Results) -> nodes.Node:

@@ -6,6 +6,7 @@ Structure is in the page's dot source, looks are in site.css: a node or edge say
 
 from __future__ import annotations
 
+import hashlib
 import re
 from html import escape, unescape
 from pathlib import Path
@@ -47,6 +48,28 @@ REWRITES = (
     (re.compile(r"<text(?![^>]*fill=)"), '<text fill="currentColor"'),
 )
 
+# Paints that lab.pictures stores, which read on white and on black, and what the page has in their place.
+PAINTS = {
+    "#767676": "--pst-color-text-muted",
+    "#ffffff": "--pst-color-on-background",
+    "#e8eef7": "--blue-bg",
+    "#1a1a1a": "--pst-color-text-base",
+    "#2e8b57": "--good",
+    "#d0453e": "--bad",
+    "#3a7fc1": "--a4",
+    "#4a86c5": "--a4",
+    "#d08020": "--root",
+    "#4f9d69": "--good",
+    "#a06bc1": "--a5",
+}
+# What an SVG file says of itself, and a style that would hold for the whole page.
+OF_A_FILE = re.compile(
+    r"\A(?!<svg).*?(?=<svg)|<metadata>.*?</metadata>|<title>.*?</title>|<style[^>]*>\*\{.*?</style>",
+    re.DOTALL,
+)
+LETTERS = "var(--pst-font-family-heading, sans-serif)"
+PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3}
+
 # It may be wider than a phone; a part that scrolls must be reachable by keyboard.
 FRAME = '<div class="picture" tabindex="0">'
 
@@ -62,6 +85,41 @@ def inline(svg: str, label: str) -> str:
     svg = re.sub(r'width="\d+pt" height="\d+pt"', size, svg, count=1)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
     return f"{FRAME}{svg}</div>"
+
+
+def own_ids(svg: str) -> str:
+    """Drop the ids that nothing in the picture refers to; the others become its own, as a page may have several."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    mark = hashlib.sha256(svg.encode()).hexdigest()[:6]
+    svg = re.sub(r'\sid="([^"]+)"', lambda i: f' id="{mark}-{i[1]}"' if i[1] in used else "", svg)
+    return re.sub(r'(url\(#|href="#)', rf"\g<1>{mark}-", svg)
+
+
+def words_of(svg: str) -> str | None:
+    """What an SVG file says in words, as a label or as its title."""
+    found = next(filter(None, (words.search(svg) for words in WORDS)), None)
+    return unescape(found[1]) if found else None
+
+
+def themed(svg: str) -> str:
+    """Turn a stored SVG file into an element that follows the page. Raises `ExtensionError` without words."""
+    label = words_of(svg)
+    if label is None:
+        raise ExtensionError("a picture needs words: aria-label or title in its SVG")
+    svg = own_ids(OF_A_FILE.sub("", svg))
+    paint = re.compile("|".join(PAINTS))
+    svg = paint.sub(lambda found: f"var({PAINTS[found[0]]}, {found[0]})", svg)
+    svg = svg.replace("'DejaVu Sans'", "'Source Sans 3', 'DejaVu Sans'").replace(
+        "sans-serif", LETTERS
+    )
+    head, rest = svg.split(">", 1)
+    width = re.search(r'\swidth="([\d.]+)(px|pt|)"', head)
+    if width is None:
+        raise ExtensionError("a picture without a width")
+    head = re.sub(r'\s(width|height|role|aria-label)="[^"]*"', "", head)
+    said = f'role="img" aria-label="{escape(label)}"'
+    size = f"--width:{float(width[1]) * PIXELS[width[2]] / 14.4:.2f}em"
+    return f'{FRAME}{head} {said} style="{size}">{rest}</div>'
 
 
 def draw(self: HTML5Translator, node: graphviz.graphviz) -> None:
@@ -82,15 +140,13 @@ def show_outputs(app: Sphinx, doctree: nodes.document, _page: str) -> None:
         if "alt" in image or not path.is_file():
             continue
         svg = path.read_text("utf-8") if path.suffix == ".svg" else ""
-        found = next(filter(None, (words.search(svg) for words in WORDS)), None)
+        found = words_of(svg)
         if found is None:
             logger.warning("a picture needs words: aria-label or title in its SVG", location=image)
         elif 'class="graph"' in svg:
-            image.replace_self(nodes.raw("", inline(svg, unescape(found[1])), format="html"))
+            image.replace_self(nodes.raw("", inline(svg, found), format="html"))
         else:
-            image["alt"] = unescape(found[1])
-            frame = (nodes.raw("", text, format="html") for text in (FRAME, "</div>"))
-            image.replace_self([next(frame), image.deepcopy(), next(frame)])
+            image.replace_self(nodes.raw("", themed(svg), format="html"))
 
 
 def set_dot_arguments(_app: Sphinx, config: Config) -> None:
