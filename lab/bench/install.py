@@ -28,7 +28,7 @@ class Release:
 def build(vm: Host) -> Release:
     """Make the tarball, unpack it somewhere else, configure, make: all as the user lab."""
     vm.run("rm -rf source meta1-* && mkdir source")
-    vm.run("tar x -C source --no-same-owner", input=_sources())
+    vm.run("tar x -C source --no-same-owner", input=sources())
     vm.run(
         "cd source && ./configure && make dist SIGN=no && mv meta1-*.tar.gz .. && rm -r ../source",
         timeout=300,
@@ -58,7 +58,7 @@ def make_map(vm: Host, name: str, text: str) -> None:
     vm.run("cd /etc/meta1 && /usr/local/bin/createmap hash %s.db < %s", name, name, as_user="root")
 
 
-def _sources() -> bytes:
+def sources() -> bytes:
     """The source tree as a tar, without what tools have left in it."""
 
     def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

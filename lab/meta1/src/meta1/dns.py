@@ -25,6 +25,8 @@ import dns.reversename
 
 MAX_RECORDS: Final = 100
 """Nobody needs more; an answer of thousands is cut."""
+SLACK: Final = 1.0
+"""Seconds that dnspython may take longer than it was told to."""
 MAX_WAITING: Final = 500
 """Questions under way at a time; the others wait for their turn."""
 
@@ -131,9 +133,11 @@ class Dns:
     async def _question(self, name: str, kind: str) -> tuple[Answer, float]:
         """One question with all its tries."""
         try:
-            found = await self._resolver.resolve(
-                dns.name.from_text(name), kind, search=False, raise_on_no_answer=False
-            )
+            # dnspython 2.3 waits for ever if its own time was over before it began to wait.
+            async with asyncio.timeout(self._resolver.lifetime + SLACK):
+                found = await self._resolver.resolve(
+                    dns.name.from_text(name), kind, search=False, raise_on_no_answer=False
+                )
         except dns.resolver.NXDOMAIN as error:
             return Answer((), name_exists=False), _negative_ttl(error)
         except (dns.exception.DNSException, OSError, UnicodeError, ValueError) as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 
-from fuzz.run import MAX_FINDINGS, as_json, plain, repeat, run, show_progress
+from fuzz.run import MAX_FINDINGS, Shown, as_json, plain, repeat, run
 from fuzz.table import TARGETS
 
 
@@ -26,7 +27,13 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--first", action="store_true", help="stop at the first finding")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each target")
+    parser.add_argument("--list", action="store_true", help="name the targets, a line of JSON each")
     wanted = parser.parse_args()
+    if wanted.list:
+        for each in TARGETS.values():
+            words = {"name": each.name, "feeds": each.feeds, "holds": each.holds}
+            print(json.dumps(words | {"short": each.short, "full": each.full}))
+        return 0
     names = wanted.target or list(TARGETS)
     if wanted.run is not None:
         repeat(TARGETS[names[0]], wanted.seed, wanted.run)
@@ -41,7 +48,7 @@ def main() -> int:
             processes=wanted.processes,
             seconds=wanted.seconds,
             most=1 if wanted.first else MAX_FINDINGS,
-            progress=show_progress,
+            progress=Shown(),
         )
         print(as_json(report) if wanted.json else report.line, flush=True)
         for found in report.findings:

@@ -22,7 +22,7 @@ from fuzz.smtp_server import reply_lines
 from fuzz.source import Source
 from fuzz.target import Finding, must
 
-SIDE_BY_SIDE: Final = 32
+SIDE_BY_SIDE: Final = 64
 PATIENCE: Final = 10
 """Seconds without a mail after which what is missing counts as lost, or without a reply."""
 WARM: Final = 200

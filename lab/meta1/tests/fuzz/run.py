@@ -28,6 +28,7 @@ from fuzz.target import Lasting, Target
 MAX_FINDINGS: Final = 5
 """Of one target: who finds so much stops, for the same mistake would be found for ever."""
 TOLD_EVERY: Final = 0.5
+SHOWN_EVERY: Final = 5.0
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 Progress = Callable[[str], None]
@@ -223,10 +224,20 @@ def as_json(report: Report) -> str:
     return json.dumps(asdict(report))
 
 
-def show_progress(text: str) -> None:
-    """A line that is written over on a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+class Shown:
+    """Progress: a line that is written over on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._next = time.monotonic() + TOLD_EVERY
+
+    def __call__(self, text: str) -> None:
+        """Show how far it has come."""
+        if sys.stderr.isatty():
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() > self._next:
+            print(f"... {text}", file=sys.stderr, flush=True)
+            self._next = time.monotonic() + SHOWN_EVERY
 
 
 def plain(text: str) -> str:

@@ -17,6 +17,7 @@ from meta1 import aliases
 from meta1.access_table import BadValue, read_value
 from meta1.aliases import BadAlias
 from meta1.config import ConfigError, parse_config
+from meta1.dns import Dns, DnsFailure, DnsSettings
 from meta1.maps.base import MapFailure
 from meta1.maps.berkeley import BadDatabase, HashFile, write_hash
 from meta1.maps.hashmap import HashMap
@@ -172,6 +173,20 @@ def test_a_map_with_a_damaged_page_is_not_opened(tmp_path: Path) -> None:
         with pytest.raises(MapFailure):
             asyncio.run(table.lookup("key1"))
     assert time.monotonic() - begin < 20, "the same bad file is verified again and again"
+
+
+def test_a_question_that_never_ends_is_a_failure() -> None:
+    """dnspython may wait for ever; the domain then got no mail until smar was started anew."""
+
+    async def ask() -> None:
+        resolver = Dns(DnsSettings(("127.0.0.1",), 9, timeout=0.01, tries=1))
+        resolver._resolver.resolve = lambda *words, **more: asyncio.sleep(3600)
+        with pytest.raises(DnsFailure):
+            await resolver.ask("x.test", "MX")
+
+    begin = time.monotonic()
+    asyncio.run(ask())
+    assert time.monotonic() - begin < 30
 
 
 # ---- configuration -------------------------------------------------------------------------
