@@ -1,6 +1,6 @@
 """The command `lab`: make a lab machine, work on it, check it, and keep the book true to it."""
 
-from lab.cli import bench, book, faults, fuzz, interop, machine, tutorial
+from lab.cli import bench, book, faults, fuzz, interop, machine, mta, tutorial
 from lab.cli.base import main
 
-__all__ = ["bench", "book", "faults", "fuzz", "interop", "machine", "main", "tutorial"]
+__all__ = ["bench", "book", "faults", "fuzz", "interop", "machine", "main", "mta", "tutorial"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from pathlib import Path
 
 import pytest
 
+from lab.bench.foreign import unpack
 from lab.host import Host
-from meta1 import smtp_source
+from meta1.conftest import quiet
 from meta1.mailbox import read
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # the first test has the machine made
@@ -83,11 +83,11 @@ def test_mail_is_read_by_imap(vm: Host, program: str) -> None:
     assert re.search(rf"^Received: from .*\r\n\s+by {re.escape(HOST)}", mine[0], re.MULTILINE)
 
 
-def test_smtp_source(vm: Host, tmp_path: Path) -> None:
+def test_smtp_source(vm: Host) -> None:
     """Postfix's load generator, with four connections at once: as many arrive as were sent."""
-    smtp_source.put(vm, tmp_path)
+    unpack(vm, ["postfix"], quiet)
     options = "-s 4 -m 100 -l 1024 -S 'by smtp-source' -f load@lab.example -t bob@lab.example"
-    vm.run(f"{smtp_source.COMMAND} {options} {HOST}:25")
+    vm.run(f"smtp-source {options} {HOST}:25")
     assert len(read(vm, "bob", "by smtp-source", 100)) == 100
 
 
