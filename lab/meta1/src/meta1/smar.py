@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, Final, cast
 
 from meta1 import maillog
@@ -73,7 +74,7 @@ class Resolver:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused: set[Channel] = set()
-        self._memo: dict[Message, Reply] = {}
+        self._memo: dict[tuple[Any, ...], tuple[Callable[..., Reply], tuple[Any, ...]]] = {}
         self._use(service.config, cast(Smar, service.section))
 
     def _use(self, config: Config, section: Module) -> None:
@@ -117,7 +118,8 @@ class Resolver:
             return
         known = self._memo.get(_question(message))
         if known is not None:
-            _send(channel, message, replace(known, request_id=message.request_id))
+            kind, rest = known
+            _send(channel, message, kind(message.request_id, *rest))
             return
         self._start(self._answer(channel, message))
         if len(self._tasks) >= MAX_TASKS:
@@ -147,7 +149,7 @@ class Resolver:
         answer = await find(self, message)
         _send(channel, message, answer)
         if _is_certain(answer) and len(self._memo) < MAX_REMEMBERED:
-            self._memo[_question(message)] = answer
+            self._memo[_question(message)] = type(answer), _ANSWERED[type(answer)](answer)
 
     async def _check(self, message: CheckAccess) -> Reply:
         """Decide about access."""
@@ -177,11 +179,26 @@ _FINDERS: Final = {
 }
 
 
-def _question(message: Question) -> Question:
+def _fields(kind: type[Any], *without: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Make the function that gives the fields of a message, but for some."""
+    get = attrgetter(*[one.name for one in fields(kind) if one.name not in without])
+    return get if len(fields(kind)) > len(without) + 1 else lambda message: (get(message),)
+
+
+_ASKED: Final = {
+    CheckAccess: _fields(CheckAccess, "request_id"),
+    ResolveRoute: _fields(ResolveRoute, "request_id", "transaction_id"),
+    ResolveClient: _fields(ResolveClient, "request_id"),
+}
+_ANSWERED: Final = {
+    kind: _fields(kind, "request_id") for kind in (AccessChecked, RouteResolved, ClientResolved)
+}
+
+
+def _question(message: Question) -> tuple[Any, ...]:
     """What is asked, without who asks: the same question has the same answer."""
-    if isinstance(message, ResolveRoute):
-        return replace(message, request_id=0, transaction_id="")
-    return replace(message, request_id=0)
+    kind = type(message)
+    return kind, _ASKED[kind](message)
 
 
 def _send(channel: Channel, message: Question, answer: Reply) -> None:
