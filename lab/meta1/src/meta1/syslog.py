@@ -24,10 +24,10 @@ INFO: Final = 6
 _WORDS: Final = {ERROR: "error", WARNING: "warning", NOTICE: "notice", INFO: "info"}
 
 DEVICE: Final = "/dev/log"
-MAX_KEPT: Final = 1000
+MAX_KEPT: Final = 10_000
 MAX_LINE: Final = 8000
 RETRY_SECONDS: Final = 1.0
-AGAIN_SECONDS: Final = 0.02
+AGAIN_SECONDS: Final = 0.002
 
 
 class Sink(Protocol):
