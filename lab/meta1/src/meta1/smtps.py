@@ -7,7 +7,6 @@ CDB and hands envelopes to qmgr.  A 250 behind the dot means that both are on di
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -176,10 +175,6 @@ async def serve(service: Service) -> None:
         await server.loop.create_server(lambda: Session(server), sock=each, backlog=backlog)
         for each in sockets
     ]
-    # What was made so far lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
     service.ready()
     stopping = server.loop.create_task(service.stopping.wait())
     ends: set[asyncio.Future[Any]] = {stopping, server.failed}

@@ -21,7 +21,7 @@ from meta1.smtp.events import (
     ServerEvent,
 )
 from meta1.smtp.framing import ContentReader, Fault, LineBuffer
-from meta1.smtp.reply import Reply, reply
+from meta1.smtp.reply import Reply, encoded, reply
 from meta1.smtp.settings import ServerSettings
 from meta1.smtp.state import (
     END_OF_CONTENT,
@@ -221,7 +221,7 @@ class ServerEngine:
         self._events.append(Closing(reason))
 
     def _send(self, answer: Reply) -> None:
-        self._out.append(answer.encode())
+        self._out.append(encoded(answer))
 
     def _move(self, verb: str) -> None:
         """Follow the table."""

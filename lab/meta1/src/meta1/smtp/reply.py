@@ -5,6 +5,7 @@ MeTA1's own reply texts are known only for the banner and for EHLO; all others a
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # RFC 5321 4.5.3.1.5: a reply line has at most 512 octets including code and CRLF.
 MAX_TEXT = 490
@@ -51,6 +52,12 @@ class Reply:
     def __str__(self) -> str:
         """Show the reply on one line, as logs and bounces want it."""
         return " ".join(filter(None, (str(self.code), self.enhanced, self.text)))
+
+
+@lru_cache(maxsize=256)
+def encoded(answer: Reply) -> bytes:
+    """Write a reply as bytes; most are said again and again."""
+    return answer.encode()
 
 
 def _printable(text: str) -> str:
