@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.bench.faults import report
 from lab.bench.faults.ground import configuration
 from lab.bench.faults.ledger import Sent, Step, Told, account, explained
 from lab.bench.faults.load import message
 from lab.bench.faults.programs.destination import Ledger
 from lab.bench.faults.report import facts, tables
+from lab.bench.faults.series import Series
 from lab.bench.faults.strikes import FAULTS
 
 ID = "S0006B0759F3000F700"
@@ -97,9 +100,9 @@ def test_a_seed_repeats_a_message() -> None:
     assert one == same != other
 
 
-def test_our_own_destination_notices_a_changed_body(tmp_path: pytest.TempPathFactory) -> None:
+def test_our_own_destination_notices_a_changed_body(tmp_path: Path) -> None:
     """A line says whose message it is and whether it is whole; it is there before the answer."""
-    path = tmp_path / "taken"  # type: ignore[operator]
+    path = tmp_path / "taken"
     ledger = Ledger(path)
     whole = message("token-1", "a@b", random.Random(1))
     ledger.note("lmtp", whole)
@@ -119,6 +122,17 @@ def test_the_configuration_is_the_tutorials() -> None:
 def test_each_fault_has_a_name_of_its_own() -> None:
     """A record belongs to one fault."""
     assert len({each.name for each in FAULTS}) == len(FAULTS)
+
+
+def test_a_series_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found can be read again, and made into tables."""
+    monkeypatch.setattr(report, "state_dir", lambda: tmp_path)
+    found = account(sent("a", "b"), ["a", "a"])
+    steps = {Step.UNREPORTED: 1}
+    report.keep(Series("stop", "stop", "x", "vagrant", 7, 2, [1.0, 3.0], found, steps, 2, 0.5))
+    (record,) = report.kept()
+    assert record["account"]["lost"] == ["b"]
+    assert tables([record])["duplicates"].rows == [(str(Step.UNREPORTED), 1)]
 
 
 def test_tables_are_sums_of_series() -> None:

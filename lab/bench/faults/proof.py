@@ -22,7 +22,7 @@ def without_sync(ground: Ground) -> Iterator[None]:
     """MeTA1 as installed, but for its syncs: it writes, and believes what it has written to be safe."""
     ground.vm.run("rm -rf %s; cp -a %s %s", COPY, INSTALLED, COPY, as_user="root")
     ground.vm.run(
-        f"grep -rl --include='*.py' 'os\\.f[a-z]*sync(' {INSTALLED} | xargs sed -i '{SYNCS}' && {CHANGED}",
+        f"grep -rl --include='*.py' 'os\\.f[a-z]*sync(' {INSTALLED} | xargs sed -i '{SYNCS}' && {CHANGED} && sync",
         as_user="root",
     )
     try:

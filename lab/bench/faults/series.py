@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +29,7 @@ class Series:
     times: int
     seconds: list[float]
     account: Account
-    steps: Counter[Step]
+    steps: dict[Step, int]
     sent: int
     drained: float
     """Seconds until the queue was empty, after the last fault."""
@@ -69,7 +68,7 @@ def run(
         drained = time.monotonic() - began
         account, steps = ground.settle(label, load.sent)
     return Series(
-        name, first.group, first.done, ground.lab.kind(), seed, len(turns), seconds, account, steps,
+        name, first.group, first.done, ground.lab.kind(), seed, len(turns), seconds, account, dict(steps),
         len(load.sent), drained,
     )  # fmt: skip
 
