@@ -57,12 +57,14 @@ class Amount:
     runs: int | None = None
     seconds: float | None = None
     short: bool = False
+    processes: int | None = None
 
     def options(self) -> list[str]:
         """The same for the fuzzers."""
         runs = ["--runs", str(self.runs)] if self.runs is not None else []
         seconds = ["--seconds", str(self.seconds)] if self.seconds is not None else []
-        return [*runs, *seconds, *["--short"] * self.short]
+        processes = ["--processes", str(self.processes)] if self.processes is not None else []
+        return [*runs, *seconds, *processes, *["--short"] * self.short]
 
 
 def prepared(host: Host) -> list[Target]:

@@ -19,6 +19,7 @@ from lab.lab import Lab
 @click.option("--runs", type=int, help="Inputs for each target.  [default: those of its full form]")
 @click.option("--seconds", type=float, help="Stop each target after so long.")
 @click.option("--short", is_flag=True, help="The short form, as in make check-all of MeTA1.")
+@click.option("--processes", type=int, help="For each target.  [default: as many as processors]")
 @click.option("--side-by-side", default=1, show_default=True, help="Targets at a time.")
 @click.option("--seed", default=1, show_default=True, help="Another one gives other inputs.")
 @click.option("--store", is_flag=True, help="Store what was counted as the figures of the book.")
@@ -30,6 +31,7 @@ def fuzz(
     runs: int | None,
     seconds: float | None,
     short: bool,
+    processes: int | None,
     side_by_side: int,
     seed: int,
     store: bool,
@@ -59,7 +61,7 @@ def fuzz(
             if store:
                 part.store(list(targets.values()), reports, command.strip())
 
-        amount = part.Amount(runs, seconds, short)
+        amount = part.Amount(runs, seconds, short, processes)
         for report in part.run_all(host, chosen, amount, seed, progress, keep, side_by_side):
             out.print(
                 f"{report.target:<14} {report.runs:>9} inputs {report.seconds:>7.1f} s "

@@ -48,7 +48,7 @@ class Share:
 def groups() -> list[Path]:
     """All groups, those that take long first."""
     found = [each for each in (TREE / "tests").iterdir() if list(_tests(each))]
-    slow = ("smtps", "smtpc", "test_mcp.py", "test_build.py")
+    slow = ("smtps", "smtpc", "fuzz", "test_mcp.py", "test_build.py")
     return sorted(found, key=lambda each: (each.name not in slow, each.name))
 
 
