@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -220,6 +221,7 @@ def configuration(lmtp: str) -> str:
 
 def prepared(lab: Lab, progress: Progress) -> Ground:
     """A machine with Cyrus and certificates from the tutorial, and MeTA1 of this checkout under systemd."""
+    os.environ.setdefault("LAB_DISK_CACHE", "none")  # read where a virtual machine is made
     session, third = Session(lab, progress), chapter("03-certificates")
     session.goto(third)
     session.finish(third)
@@ -241,7 +243,7 @@ def _require_honest_disk(lab: Lab) -> None:
     if "cache='none'" not in virsh("dumpxml", provider.domain.name):
         raise LabError(
             "this machine's disk is made for speed: a sync in it syncs nothing here",
-            f"lab --lab {lab.name} down, then again with LAB_DISK_CACHE=none",
+            f"lab --lab {lab.name} down, and let this command make it",
         )
 
 
