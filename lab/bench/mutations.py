@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lab.bench.edits import Edit
 from lab.chapters import chapter, chapters
 from lab.config import state_dir
 from lab.drift.compare import compare
@@ -23,14 +24,12 @@ from lab.drift.page import parse
 from lab.drift.rules import RuleSet, load
 from lab.drift.run import run
 from lab.errors import CheckFailed, LabError
-from lab.host import Host
 from lab.lab import Lab
 from lab.providers.base import Progress
 from lab.session import Session, environment
 
 FIRST = 7
 """The chapter before which MeTA1 is installed."""
-INSTALLED = "/usr/local/lib/meta1/meta1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,16 +221,7 @@ class _Mutated:
             raise LabError(f"{notebook.stem} does not run: the chapter before it failed")
         self._go()
         for each in MUTATIONS:
-            mutate(self._lab.host, each)
+            Edit(each.file, each.before, each.after).make(self._lab.host)
 
     def leave(self, _notebook: Path) -> None:
         """Keep nothing."""
-
-
-def mutate(vm: Host, mutation: Mutation) -> None:
-    """Make one change in MeTA1 as it is installed. Raises `LabError` if its code reads otherwise now."""
-    path = f"{INSTALLED}/{mutation.file}"
-    code = vm.get(path).decode()
-    if code.count(mutation.before) != 1:
-        raise LabError(f"{path} has {mutation.before!r} not just once", f"mend {__name__}")
-    vm.put(code.replace(mutation.before, mutation.after), path)

@@ -74,3 +74,16 @@ _plain(
     "Change MeTA1 on the machine in three ways, and count the cells in which the drift check sees it.",
     _mutations,
 )
+
+
+def _security(lab: Lab, progress: Progress) -> Figures:
+    from lab.bench.security.run import measure
+
+    return measure(lab, progress)
+
+
+_plain(
+    "security",
+    "Attack MeTA1 in every known way, then switch off each defence and see the attack work; store the results.",
+    _security,
+)

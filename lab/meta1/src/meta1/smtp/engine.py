@@ -35,6 +35,8 @@ from meta1.smtp.state import (
 
 # RFC 4954 section 4: an AUTH line may have 12288 octets.
 AUTH_LINE = 12288 + 2
+MAX_WAITING = 100
+"""Commands that wait for a decision; more stay in the buffer, which is no longer read into then."""
 _FAULTS = {Fault.BARE_LINE_END: replies.BARE_LINE_END, Fault.TOO_LONG: replies.LINE_TOO_LONG}
 
 
@@ -198,7 +200,9 @@ class ServerEngine:
 
         Behind DATA or AUTH the same bytes are content, or a response.
         """
-        return self._ahead in (State.MAIL, State.RECIPIENT) and self._lines.starts_with(b"RCPT")
+        if self._ahead not in (State.MAIL, State.RECIPIENT) or not self._lines.starts_with(b"RCPT"):
+            return False
+        return len(self._slots) < MAX_WAITING
 
     def _dispatch(self, text: str) -> None:
         """Run one command; the subclass knows which there are."""

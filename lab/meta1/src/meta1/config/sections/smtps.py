@@ -66,6 +66,11 @@ class ServerTls(TlsFiles):
         ),
         frozenset({"request_cert"}), DOCUMENTED, "what the server asks for",
     )  # fmt: skip
+    ciphers: str = option(
+        Text(), "ECDHE+AESGCM:ECDHE+CHACHA20", OURS,
+        "ciphers of TLS 1.2, as OpenSSL writes them; without it those with forward secrecy and "
+        "authenticated encryption alone (RFC 9325)",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
