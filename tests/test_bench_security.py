@@ -37,13 +37,17 @@ def test_the_configuration_has_what_is_set() -> None:
 def test_every_proof_can_fail() -> None:
     """Each has a name of its own, a reference, and at least one way to switch its defence off."""
     assert len({proof.name for proof in PROOFS}) == len(PROOFS)
-    assert [proof.name for proof in PROOFS if not (proof.breaks and proof.reference and proof.tool)] == []
+    assert [
+        proof.name for proof in PROOFS if not (proof.breaks and proof.reference and proof.tool)
+    ] == []
 
 
 def test_builds_share_no_place() -> None:
     """The short form has every proof in a build once, and no build changes a place in two ways."""
     groups = together()
-    assert sorted(each.proof.name for group in groups for each in group) == sorted(p.name for p in PROOFS)
+    assert sorted(each.proof.name for group in groups for each in group) == sorted(
+        p.name for p in PROOFS
+    )
     for group in groups:
         places = [(edit.path, edit.before) for edit in changes_of(group) if isinstance(edit, Edit)]
         assert len(places) == len(set(places))
@@ -65,4 +69,6 @@ def test_log_lines_are_known(line: str) -> None:
 @pytest.mark.parametrize("text", ["x\x1b[31m", 'a="b" c" d=1', "caf\xe9"])
 def test_forged_log_lines_are_not(text: str) -> None:
     """Control characters, 8-bit letters and quotes that do not match are no line of ours."""
-    assert not LINE.fullmatch(f"2026-11-25T22:03:21.917098+00:00 mail smtps[2489]: S0001 refused {text}")
+    assert not LINE.fullmatch(
+        f"2026-11-25T22:03:21.917098+00:00 mail smtps[2489]: S0001 refused {text}"
+    )

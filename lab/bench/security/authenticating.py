@@ -232,7 +232,7 @@ PROOFS = (
     ),
     Proof(
         "Wrong ways in",
-        "wrong and stale secrets, secrets of others, names of others, mechanisms not offered, rubbish for base64, AUTH=",
+        "wrong and stale secrets, secrets of others, names of others, mechanisms not offered, bad base64, AUTH=",
         "nobody is authenticated, nobody may relay",
         "RFC 4954, RFC 4616 section 2, CVE-2011-1720 (Postfix)",
         "own client",

@@ -13,7 +13,8 @@ from lab.bench.security.target import Step, Target
 
 REPLY = ("reply",)
 LINE = re.compile(
-    r"[-\d]{10}T\S+ \S+ (mcp|smtps|smtpc|qmgr|smar)\[\d+\]:( [!-<>-~]+)+( [a-z_]+=([!#-<>-\[\]-~]+|\"([ !#-\[\]-~]|\\x[0-9a-f]{2})*\"))*"
+    r"[-\d]{10}T\S+ \S+ (mcp|smtps|smtpc|qmgr|smar)\[\d+\]:( [!-<>-~]+)+"
+    r"( [a-z_]+=([!#-<>-\[\]-~]+|\"([ !#-\[\]-~]|\\x[0-9a-f]{2})*\"))*"
 )
 """A line as the reference of the log describes it: words, then fields whose values are plain or quoted."""
 MAX_LINE = 4000
@@ -33,7 +34,7 @@ def _log_is_sound(target: Target) -> int:
 def _header_is_sound(text: str) -> Message:
     """A delivered message has our fields and the sender's, and none that was injected."""
     message = email.message_from_string(text)
-    names = {name.lower() for name in message.keys()}
+    names = {name.lower() for name in message}
     hold(not any("injected" in name for name in names), f"fields {names}")
     return message
 
@@ -48,7 +49,8 @@ ENVELOPES = (
     ("y" * 250, f"<{'z' * 64}@elsewhere.example>"),
 )
 RECEIVED = re.compile(
-    r"from ([^\s()<>;\\\"]+) \((stranger\.liar\.example )?\[127\.0\.0\.9\]\)\s+by mail\.lab\.example \([^()]+\) with \S+\s+"
+    r"from ([^\s()<>;\\\"]+) \((stranger\.liar\.example )?\[127\.0\.0\.9\]\)\s+"
+    r"by mail\.lab\.example \([^()]+\) with \S+\s+"
     r"id S[0-9A-F]+ for <alice@lab\.example>;\s+[^()]+( [-+]\d{4})?"
 )
 
@@ -114,20 +116,13 @@ def _report_is_sound(text: str) -> None:
     parts = message.get_payload()
     hold(isinstance(parts, list) and len(parts) == 3, f"parts of the report: {text!r}")
     assert isinstance(parts, list)
-    status = parts[1]
-    assert isinstance(status, Message)
-    blocks = status.get_payload()
-    assert isinstance(blocks, list)
-    for block in blocks:
-        names = {name.lower() for name in block.keys()}
-        hold(names <= FIELDS, f"fields of the report: {names - FIELDS}")
-        bad = [
-            value
-            for value in block.values()
-            if not re.fullmatch(r"[ -~]*", value.replace("\n\t", ""))
-        ]
-        same(bad, [], "fields that are not plain")
-    actions = [block["Action"] for block in blocks if block["Action"]]
+    blocks = parts[1].get_payload() if isinstance(parts[1], Message) else []
+    fields = [item for block in blocks if isinstance(block, Message) for item in block.items()]
+    more = {name.lower() for name, _ in fields} - FIELDS
+    hold(fields and not more, f"fields of the report: {more}")
+    bad = [value for _, value in fields if not re.fullmatch(r"[ -~]*", value.replace("\n\t", ""))]
+    same(bad, [], "fields that are not plain")
+    actions = [value for name, value in fields if name == "Action"]
     same(set(actions), {"failed"}, "actions")
 
 
@@ -188,7 +183,9 @@ def certificate_names(target: Target) -> int:
     ]
     hold(subjects, "the log does not name the subject")
     hold(
-        all(re.fullmatch(r"\"?(/[A-Za-z0-9.]+=[!#-'*,-.0-;=?-~+]+)+\"?", each) for each in subjects),
+        all(
+            re.fullmatch(r"\"?(/[A-Za-z0-9.]+=[!#-'*,-.0-;=?-~+]+)+\"?", each) for each in subjects
+        ),
         subjects,
     )
     _log_is_sound(target)
@@ -204,7 +201,8 @@ from cryptography.x509.oid import NameOID
 parts = sys.stdin.buffer.read().decode()[3:].split("/CN=")
 name = x509.Name([x509.NameAttribute(o, t) for o, t in zip((NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME), parts)])
 key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.utcnow()
-made = x509.CertificateBuilder(name, name, key.public_key(), 7, now, now + datetime.timedelta(2)).sign(key, hashes.SHA256())
+made = x509.CertificateBuilder(name, name, key.public_key(), 7, now, now + datetime.timedelta(2))
+made = made.sign(key, hashes.SHA256())
 plain = form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
 open("/tmp/proof.key", "wb").write(key.private_bytes(*plain))
 open("/tmp/proof.pem", "wb").write(made.public_bytes(form.Encoding.PEM))

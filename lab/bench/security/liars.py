@@ -18,17 +18,18 @@ WORDS: Final = (
 )
 
 SAYS: Final[Mapping[str, Mapping[str, str]]] = {
-    # Replies behind the 220 in the same segment; the true ones, inside TLS, do not offer SIZE.
+    # Replies behind the 220 in the same segment. Inside TLS the true answer to EHLO never ends: who goes on after it
+    # has taken the injected one for it.
     "starttls": {
         "EHLO": "250-liar\r\n250-SIZE 77777\r\n250 STARTTLS\r\n",
         "STARTTLS": "220 go\r\n250-injected\r\n250-PIPELINING\r\n250 SIZE 99999\r\n",
-        "tls EHLO": "250 liar\r\n",
+        "tls EHLO": "250-liar\r\n",
     },
     # The same a moment later, where it should be the handshake.
     "late": {
         "EHLO": "250-liar\r\n250-SIZE 77777\r\n250 STARTTLS\r\n",
         "late": "250-injected\r\n250-PIPELINING\r\n250 SIZE 99999\r\n",
-        "tls EHLO": "250 liar\r\n",
+        "tls EHLO": "250-liar\r\n",
     },
     "words": {"RCPT": f"550-5.1.1 first {WORDS}\r\n550 5.1.1 last {WORDS}\r\n"},
     "long": {"RCPT": "550 5.1.1 " + "x" * 2_000_000},

@@ -11,16 +11,19 @@ from lab.bench.security.target import Step, Target
 OUTSIDE = "someone@elsewhere.example"
 RECIPIENTS = (
     f"<{OUTSIDE}>", "<Someone@ELSEWHERE.EXAMPLE>", "<someone@elsewhere.example.>", "someone@elsewhere.example",
-    "<someone%elsewhere.example@lab.example>", "<someone%elsewhere.example>", "<someone%elsewhere.example@[127.0.1.1]>",
+    "<someone%elsewhere.example@lab.example>", "<someone%elsewhere.example>",
+    "<someone%elsewhere.example@[127.0.1.1]>",
     "<elsewhere.example!someone>", "<elsewhere.example!someone@lab.example>", "<lab.example!elsewhere.example!someone>",
-    f'<"{OUTSIDE}">', f'<"{OUTSIDE}"@lab.example>', f"<{OUTSIDE}@lab.example>", '<"someone%elsewhere.example"@lab.example>',
+    f'<"{OUTSIDE}">', f'<"{OUTSIDE}"@lab.example>', f"<{OUTSIDE}@lab.example>",
+    '<"someone%elsewhere.example"@lab.example>',
     f"<@lab.example:{OUTSIDE}>", f"<@lab.example,@mail.lab.example:{OUTSIDE}>", f"<@elsewhere.example:{OUTSIDE}>",
     "<someone@[192.0.2.1]>", "<someone@[IPv6:2001:db8::1]>", "<someone@192.0.2.1>", "<someone@3221225985>",
     "<someone@lab.example.elsewhere.example>", "<someone@elsewhere.example,alice@lab.example>",
     f"<{OUTSIDE}> <alice@lab.example>", "<alice@lab.example\0@elsewhere.example>", "<alice@lab.example,>",
     "<someone@elsewhere\x82\x2eexample>", "<someone@elsewhere\u00b7example>", "<someone@lab.example\x80>",
     "<someone@lab..example>", "<someone@.lab.example>", "<@lab.example>", "<lab.example>", "<someone@localhost>",
-    "<postmaster@elsewhere.example>", '<"@lab.example:someone"@elsewhere.example>', "<>", "<;someone@elsewhere.example>",
+    "<postmaster@elsewhere.example>", '<"@lab.example:someone"@elsewhere.example>', "<>",
+    "<;someone@elsewhere.example>",
     "<|/bin/sh@lab.example>", "</etc/passwd@lab.example>", "<someone(lab.example)@elsewhere.example>",
 )  # fmt: skip
 SENDERS = (

@@ -49,9 +49,10 @@ def logs(target: Target) -> int:
         wanted += [secret, base64.b64encode(secret.encode()).decode().rstrip("=")]
     key = target.vm.get("/etc/meta1/CA/newreq.pem", as_user="root").decode().splitlines()
     wanted += [line for line in key if len(line) > 40 and "-----" not in line][:2]
-    search = f"sort -u > /root/proof-words; grep -rlFf /root/proof-words {PLACES}; journalctl -q | grep -cFf /root/proof-words"
+    words = "/root/proof-words"
+    search = f"sort -u > {words}; grep -rlFf {words} {PLACES}; journalctl -q | grep -cFf {words}"
     found = target.vm.run(
-        f"{search}; rm /root/proof-words",
+        f"{search}; rm {words}",
         as_user="root",
         input="\n".join(wanted) + "\n",
         check=False,
@@ -63,7 +64,7 @@ def logs(target: Target) -> int:
 PROOFS = (
     Proof(
         "Secrets and content in logs",
-        "logins, guesses, secrets at wrong places and a mail at log_level 100; then every log of all proofs is searched",
+        "logins, guesses, misplaced secrets and a mail, at log_level 100; then the logs of all proofs are searched",
         "no secret, guess, key or content is found, as it is or in base64",
         "CWE-532",
         "grep",
@@ -90,7 +91,8 @@ PROOFS = (
                 Edit(
                     "smtps_session.py",
                     "        self._add_content(event.chunk)\n",
-                    '        self._add_content(event.chunk)\n        maillog.note("content", text=event.chunk.decode("latin-1"))\n',
+                    "        self._add_content(event.chunk)\n"
+                    '        maillog.note("content", text=event.chunk.decode("latin-1"))\n',
                 ),
             ],
         },

@@ -50,7 +50,11 @@ def _one_or_none(target: Target, ends: tuple[str, ...], how: str) -> int:
     taken = [number for number, said in enumerate(replies) if said[-1].startswith("250")]
     found = _messages(target, len(taken))
     for number, end in enumerate(ends):
-        same(found.get(f"smuggled {how} {number}", []), [], f"{end!r} smuggles, {replies[number][-1]!r}")
+        same(
+            found.get(f"smuggled {how} {number}", []),
+            [],
+            f"{end!r} smuggles, {replies[number][-1]!r}",
+        )
         texts = found.get(f"first {how} {number}", [])
         same(len(texts), int(number in taken), f"{end!r}: messages, {replies[number][-1]!r}")
         hold(

@@ -61,6 +61,7 @@ MAILERTABLE = "".join(
 ARRANGE = f"""\
 mcp.sh stop || true; systemctl stop meta1 || true
 rm -rf {KEPT} && mkdir -p {KEPT} && cp -a {INSTALLED} {KEPT}/code && cp -a /etc/meta1 {KEPT}/etc
+cp -a /var/spool/meta1 {KEPT}/spool
 [ ! -e /etc/systemd/system/meta1.service ] || cp -a /etc/systemd/system/meta1.service {KEPT}/unit
 stat --format 'chown %U:%G %n; chmod %a %n' /etc/sasldb2 /var/imap/socket > {KEPT}/modes
 echo "usermod --groups $(id -nG meta1c | tr ' ' ,) meta1c" >> {KEPT}/modes
@@ -82,20 +83,18 @@ systemd-run --quiet --collect --unit proofs-liar python3 {PLACE}/liar.py {PLACE}
 until [ -e {PLACE}/ready ]; do sleep 0.05; done
 """
 BUILD = f"""\
-systemctl stop meta1; rm -rf {INSTALLED} /etc/meta1
-cp -a {KEPT}/code {INSTALLED}; cp -a {KEPT}/proofs-etc /etc/meta1
+systemctl stop meta1; rm -rf {INSTALLED} /etc/meta1 /var/spool/meta1
+cp -a {KEPT}/code {INSTALLED}; cp -a {KEPT}/proofs-etc /etc/meta1; cp -a {KEPT}/spool /var/spool/meta1
 cp /usr/local/share/doc/meta1/meta1.service /etc/systemd/system/
 chmod 0640 /etc/sasldb2; chown root:sasl /etc/sasldb2
 """
-START = """\
-find /var/spool/meta1/cdb /var/spool/meta1/ibdb /var/spool/meta1/defedb -type f -delete
-systemctl daemon-reload; systemctl start meta1
-"""
+START = "systemctl daemon-reload; systemctl start meta1; [ $(mcp.sh status | grep -c 'up$') = 5 ]"
+"""A MeTA1 of which a part does not run would fail every proof."""
 LEAVE = f"""\
 systemctl stop meta1 proofs-liar || true
-rm -rf {INSTALLED} /etc/meta1 {PLACE} /etc/systemd/system/meta1.service.d/proofs.conf
+rm -rf {INSTALLED} /etc/meta1 /var/spool/meta1 {PLACE} /etc/systemd/system/meta1.service.d/proofs.conf
 rmdir --ignore-fail-on-non-empty /etc/systemd/system/meta1.service.d
-cp -a {KEPT}/code {INSTALLED}; cp -a {KEPT}/etc /etc/meta1
+cp -a {KEPT}/code {INSTALLED}; cp -a {KEPT}/etc /etc/meta1; cp -a {KEPT}/spool /var/spool/meta1
 if [ -e {KEPT}/unit ]; then cp -a {KEPT}/unit /etc/systemd/system/meta1.service
 else rm /etc/systemd/system/meta1.service; fi
 systemctl daemon-reload; . {KEPT}/modes; rm -r {KEPT}

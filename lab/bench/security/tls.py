@@ -23,7 +23,8 @@ STRONG = re.compile(
 BAD = {"LOW", "MEDIUM", "HIGH", "CRITICAL", "FATAL"}
 OF_THE_LAB = {
     # The authority of the lab is not a public one, and its certificates have no place to ask about revocation.
-    "cert_chain_of_trust", "cert_trust", "cert_revocation", "cert_crlDistributionPoints", "cert_ocspURL", "OCSP_stapling",
+    "cert_chain_of_trust", "cert_trust", "cert_revocation", "cert_crlDistributionPoints", "cert_ocspURL",
+    "OCSP_stapling",
     "cert_mustStapleExtension", "cert_expirationStatus", "cert_validityPeriod", "cert_extlifeSpan", "DNS_CAArecord",
     "certificate_transparency", "cert_caIssuers", "cert_notAfter", "cert_ocspRevoked", "cert_keyUsage",
 }  # fmt: skip
@@ -91,8 +92,8 @@ PROOFS = (
     ),
     Proof(
         "TLS, by testssl.sh",
-        "versions, ciphers, forward secrecy, and the attacks it knows: Heartbleed, CCS, Ticketbleed, ROBOT, CRIME, POODLE, "
-        "SWEET32, FREAK, DROWN, LOGJAM, BEAST, LUCKY13, RC4",
+        "versions, ciphers, forward secrecy, and the attacks it knows: Heartbleed, CCS, Ticketbleed, ROBOT, CRIME, "
+        "POODLE, SWEET32, FREAK, DROWN, LOGJAM, BEAST, LUCKY13, RC4",
         "no finding",
         "RFC 9325",
         "testssl.sh",

@@ -50,7 +50,7 @@ def memory() -> int:
 
 def files() -> int:
     """Open files of smtps."""
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids("smtps"))
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids("smtps"))
 
 
 def friend(mark: str) -> float | None:
@@ -85,7 +85,7 @@ async def shout(stream: Stream, lines: bytes, times: int) -> None:
     with contextlib.suppress(OSError, TimeoutError):
         for _ in range(times):
             writer.write(lines)
-            await asyncio.wait_for(writer.drain(), 2)
+            await asyncio.wait_for(writer.drain(), 4)
 
 
 async def flood(wanted: dict[str, Any]) -> dict[str, object]:

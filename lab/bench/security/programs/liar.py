@@ -23,6 +23,7 @@ from pathlib import Path
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rrset
 
@@ -85,6 +86,7 @@ class Server:
                     time.sleep(0.3)
                     client.sendall(late.encode("latin-1"))
                 client, data, mode = self.secure(client), b"", "tls "
+                client.settimeout(SILENCE)
                 self.hear("(TLS)")
             elif verb == "QUIT":
                 return
@@ -104,19 +106,21 @@ DEFAULTS = {
 }
 
 
-def answer(asked: bytes, names: dict[str, list[str]]) -> bytes:
+Names = dict[tuple[dns.name.Name, str], list[str]]
+
+
+def answer(asked: bytes, names: Names) -> bytes:
     """One question of DNS: the records of the script, or no such name."""
     query = dns.message.from_wire(asked)
     question = query.question[0]
     reply = dns.message.make_response(query)
     reply.flags |= dns.flags.AA | dns.flags.RA
     kind = dns.rdatatype.to_text(question.rdtype)
-    key = f"{question.name.to_text().lower()} {kind}"
-    if records := names.get(key):
+    if records := names.get((question.name, kind)):
         reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
     else:
         reply.set_rcode(dns.rcode.NXDOMAIN)
-    return reply.to_wire()
+    return bytes(reply.to_wire())
 
 
 def main(folder: Path) -> None:
@@ -124,13 +128,18 @@ def main(folder: Path) -> None:
     script = json.loads((folder / "script.json").read_text())
     for port, says in script["servers"].items():
         Server(folder, int(port), says)
+    keys = {key: key.rpartition(" ") for key in script["names"]}
+    names = {
+        (dns.name.from_text(keys[key][0]), keys[key][2]): each
+        for key, each in script["names"].items()
+    }
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((HOST, DNS_PORT))
         (folder / "ready").write_text(str(time.time()))
         while True:
             asked, client = server.recvfrom(4096)
             with contextlib.suppress(Exception):
-                server.sendto(answer(asked, script["names"]), client)
+                server.sendto(answer(asked, names), client)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,15 @@ def ports(pid: str, known: dict[str, int]) -> list[int]:
     folder = Path(f"/proc/{pid}/fd")
     look = ["find", str(folder), "-type", "l", "-printf", r"%l\n"]
     owner = folder.stat()
-    said = subprocess.run(look, capture_output=True, text=True, user=owner.st_uid, group=owner.st_gid, extra_groups=[], cwd="/").stdout
+    said = subprocess.run(
+        look,
+        capture_output=True,
+        text=True,
+        user=owner.st_uid,
+        group=owner.st_gid,
+        extra_groups=[],
+        cwd="/",
+    ).stdout
     links = [link for link in said.split("\n") if link.startswith("socket:")]
     if not links:
         raise SystemExit(f"the files of process {pid} cannot be seen")

@@ -27,8 +27,9 @@ def become(user: str) -> None:
 def paths() -> Iterator[str]:
     """All files and folders that the account can see."""
     for folder, folders, files in os.walk("/"):
-        folders[:] = [each for each in folders if os.path.join(folder, each) not in OUTSIDE]
-        yield from (os.path.join(folder, each) for each in (*folders, *files))
+        above = folder.rstrip("/")
+        folders[:] = [each for each in folders if f"{above}/{each}" not in OUTSIDE]
+        yield from (f"{above}/{each}" for each in (*folders, *files))
 
 
 def main(user: str) -> None:
