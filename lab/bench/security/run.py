@@ -47,7 +47,7 @@ def breaks(proofs: Iterable[Proof] = PROOFS) -> list[Break]:
 
 
 def together(proofs: Iterable[Proof] = PROOFS) -> list[list[Break]]:
-    """The first way of each proof, put together into as few builds as their changes allow."""
+    """The first way of each proof in a few builds, of each topic one proof in a build: others do not touch it."""
     groups: list[list[Break]] = []
     for proof in proofs:
         mine = Break(proof, next(iter(proof.breaks)))
@@ -61,7 +61,9 @@ def together(proofs: Iterable[Proof] = PROOFS) -> list[list[Break]]:
 
 
 def _clash(one: Break, other: Break) -> bool:
-    """Both change the same place differently, or one needs a stage that the other does not have."""
+    """Both are of one topic, change the same place differently, or one needs a stage that the other does not have."""
+    if one.proof.run.__module__ == other.proof.run.__module__:
+        return True
     places = {change.before: change for change in one.changes if isinstance(change, Edit)}
     same_place = [
         change
