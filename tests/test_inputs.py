@@ -136,7 +136,7 @@ def test_a_running_notebook_reads_no_file_its_key_leaves_out(
 
 
 def test_nothing_else_in_the_package_reads_the_files() -> None:
-    """Only `show`, and `install` of a host, which a notebook calls by name. What measures (`bench`) makes no chapter."""
+    """Only `show`, and `install` of a host, which a notebook calls by name; `bench` makes no chapter."""
     readers = set()
     for path in (ROOT / "lab").rglob("*.py"):
         if not {"meta1", "bench"} & set(path.relative_to(ROOT / "lab").parts):
