@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from pki import client_context
 from server_fixture import HOST, Running
-from talk import ACCESS, talk
+from talk import ACCESS, Raw, send, talk
 
 from meta1.sasl import SaslUnusable
 
@@ -55,6 +57,21 @@ def test_wrong_secret(start: Start, auth_options: str) -> None:
             client.login("alice", "wrong")
         assert client.noop()[0] == 421
     assert sum("auth_failed" in line for line in running.log.lines) == 3
+
+
+def test_rcpt_pipelined_behind_auth(start: Start, auth_options: str) -> None:
+    """It waits for the late verdict on a wrong secret; smtps lives on and takes mail."""
+    running = start(ACCESS + auth_options % CRAM)
+    with closing(Raw(running)) as raw:
+        raw.line()
+        raw.send(b"EHLO c\r\n")
+        raw.reply()
+        raw.send(b"AUTH CRAM-MD5\r\n")
+        raw.reply()
+        raw.send(base64.b64encode(b"alice 00") + b"\r\nRCPT TO:<b@lab.example>\r\n")
+        assert [raw.reply()[:3], raw.reply()[:3]] == ["535", "503"]
+    send(running)
+    assert running.error is None and running.content().endswith(b"hello\r\n")
 
 
 def test_plain_only_in_tls(start: Start, auth_options: str, tls_options: str) -> None:
