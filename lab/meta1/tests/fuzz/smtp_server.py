@@ -337,7 +337,7 @@ def run(source: Source) -> None:
             cut.feed(piece)
         cut.settle()
     agree(steps.shell, cut)
-    if source.chance(6):
+    if source.chance(40):
         single = Shell(settings)
         single.take()
         for group in groups:
