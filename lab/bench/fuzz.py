@@ -115,9 +115,24 @@ class Lines:
 
 
 def store(targets: Sequence[Target], reports: Sequence[Report], command: str) -> Path:
-    """Make the figures of the book from a run, whole or as far as it has come."""
-    done = {each.target for each in reports}
+    """Make the figures of the book from a run; of targets that were not in it the last ones stay."""
+    counts = {each.target: _row(each) for each in reports}
     figures = {name: value for each in reports for name, value in each.figures.items()}
+    grown: list[list[results.Cell]] = [
+        [name.removeprefix("growth of "), value / MIB]
+        for name, value in figures.items()
+        if name.startswith("growth of ")
+    ]
+    ledger: dict[str, results.Cell] = {
+        name: figures.get(f"mails {name}") for name in ("promised", "delivered")
+    }
+    if results.path_of(NAME).exists():
+        old = results.load(NAME)
+        counts = {str(row[0]): list(row) for row in old.tables["counts"].rows} | counts
+        grown = grown or [list(row) for row in old.tables["processes"].rows]
+        ledger = {name: value or old.facts.get(name) for name, value in ledger.items()}
+    known = [each for each in targets if each.name in counts]
+    rows = [counts[each.name] for each in known]
     return results.store(
         NAME,
         command,
@@ -125,42 +140,33 @@ def store(targets: Sequence[Target], reports: Sequence[Report], command: str) ->
             "targets": results.Table(
                 "What each target is fed, and what must hold.",
                 ["target", "is fed", "what must hold"],
-                [[each.name, each.feeds, each.holds] for each in targets if each.name in done],
+                [[each.name, each.feeds, each.holds] for each in known],
             ),
             "counts": results.Table(
                 "How much was fed, and what came of it.",
                 ["target", "inputs", "seconds", "inputs a second", "memory grew, MiB", "findings"],
-                [
-                    [
-                        each.target,
-                        each.runs,
-                        each.seconds,
-                        each.rate,
-                        each.growth / MIB,
-                        len(each.findings),
-                    ]
-                    for each in reports
-                ],
+                rows,
             ),
             "processes": results.Table(
                 "The live processes: memory after 200 sessions, and what was added by the end.",
                 ["process", "grew, MiB"],
-                [
-                    [name.removeprefix("growth of "), value / MIB]
-                    for name, value in figures.items()
-                    if name.startswith("growth of ")
-                ],
+                grown,
             ),
         },
         facts={
-            "inputs": sum(each.runs for each in reports),
-            "findings": sum(len(each.findings) for each in reports),
-            "targets": len(reports),
-            **{each.target: each.runs for each in reports},
-            "promised": figures.get("mails promised"),
-            "delivered": figures.get("mails delivered"),
+            "inputs": sum(int(row[1] or 0) for row in rows),
+            "findings": sum(int(row[5] or 0) for row in rows),
+            "targets": len(rows),
+            **{str(row[0]): row[1] for row in rows},
+            **ledger,
         },
     )
+
+
+def _row(report: Report) -> list[results.Cell]:
+    """The counts of one target."""
+    grew, found = report.growth / MIB, len(report.findings)
+    return [report.target, report.runs, report.seconds, report.rate, grew, found]
 
 
 def run_all(

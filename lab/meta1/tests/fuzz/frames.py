@@ -8,6 +8,7 @@ import struct
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -98,7 +99,7 @@ def hostile(source: Source) -> bytes:
         while type(place) is list and place and not source.chance(3):
             at = source.below(len(place))
             if type(place[at]) is not list or source.chance(3):
-                place[at] = source.choose(HOSTILE)
+                place[at] = deepcopy(source.choose(HOSTILE))
                 break
             place = place[at]
     return json.dumps(records).encode()

@@ -24,7 +24,9 @@ with atheris.instrument_imports(include=["meta1"], enable_loader_override=False)
 def main() -> None:
     """Run one target until libFuzzer has had enough; a finding is written to a file, as it does."""
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
-        raise SystemExit(f"usage: python3 -m fuzz.guided {{{','.join(TARGETS)}}} [libFuzzer options]")
+        raise SystemExit(
+            f"usage: python3 -m fuzz.guided {{{','.join(TARGETS)}}} [libFuzzer options]"
+        )
     target = TARGETS[sys.argv.pop(1)]
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as box, target.open(Path(box)) as feed:

@@ -237,8 +237,8 @@ class Live:
                 )
             elif ending < 2:
                 said += await _hear(reader, 0.1)
-        except ConnectionError:
-            pass
+        except OSError:
+            pass  # the server has closed first
         writer.close()
         # Who leaves in the middle may have read half a reply.
         whole = said[: said.rfind(b"\n") + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fuzz.dns_lies import Table
@@ -148,7 +148,7 @@ def open_socket_map(box: Path) -> Iterator[Run]:
     with asyncio.Runner() as runner:
         server = _Server()
         listener = runner.run(asyncio.start_unix_server(server.serve, box / "s"))
-        table = SocketMap("users", Place(path=str(box / "s")), "userdb", 0.05)
+        table = SocketMap("users", Place(path=str(box / "s")), "userdb", 0.4)
 
         async def talk(source: Source) -> None:
             payload = source.choose(WORDS) + source.choose(
@@ -158,7 +158,7 @@ def open_socket_map(box: Path) -> Iterator[Run]:
             server.said = source.choose(
                 (good, good, good, good + good, source.damaged(good, MARKS), None)
             )
-            if source.chance(100):
+            if source.chance(200):
                 server.said = source.choose((b"", b"5", b"5:OK x", b"x" * 200_000))
             keys = [
                 source.choose(("k", "\udc80", "a b", "x" * 5000, "\0", "ü"))
@@ -181,7 +181,11 @@ def open_socket_map(box: Path) -> Iterator[Run]:
             must(server.open <= MAX_CONNECTIONS + 1, "too many connections", server.open)
             server.said = encode(b"OK fine")
             table.close()
-            must((await table.lookup("k")).value == "fine", "a lie is remembered")
+            for _ in range(5):  # a busy machine may be too slow for our short patience
+                with suppress(MapFailure):
+                    must((await table.lookup("k")).value == "fine", "a lie is remembered")
+                    return
+            must(False, "the map fails for good")
 
         yield lambda source: runner.run(talk(source))
         table.close()

@@ -246,6 +246,9 @@ def open_content(box: Path) -> Iterator[Run]:
                 )
             elif hurt == data and place == places[which]:
                 must(False, "whole content passed for damaged", place)
+        except OSError:
+            # A place that no file can have; smtpc then tries again later.
+            must(place != places[which], "a place in the file is none", place)
         finally:
             file.close()
 
