@@ -236,16 +236,13 @@ def open_content(box: Path) -> Iterator[Run]:
                 place = replace(place, **{name: odd})
         file = ContentFile(box, place)
         try:
-            if file.is_intact() and place.length:  # of an empty record nothing can be wrong
+            is_whole = file.is_intact()
+            if is_whole and place.length:  # of an empty record nothing can be wrong
                 got = file.read(0, place.length)
-                must(
-                    got in texts and len(got) == place.length,
-                    "damaged content passed for whole",
-                    place,
-                    got[:80],
-                )
+                is_right = got in texts and len(got) == place.length
+                must(is_right, "damaged content passed for whole", place, got[:80])
             elif hurt == data and place == places[which]:
-                must(False, "whole content passed for damaged", place)
+                must(is_whole, "whole content passed for damaged", place)
         except OSError:
             # A place that no file can have; smtpc then tries again later.
             must(place != places[which], "a place in the file is none", place)
