@@ -42,7 +42,7 @@ def test_mistakes_are_found(tmp_path: Path) -> None:
     """A wrong key, and a job that needs another that there is not."""
     wrong = tmp_path / "wrong.yml"
     text = served.ROOT.joinpath(".github/workflows/site.yml").read_text()
-    wrong.write_text(text.replace("needs: build", "needs: biuld").replace("steps:", "stepz:", 1))
+    wrong.write_text(text.replace("needs: build", "needs: another").replace("steps:", "stepz:", 1))
     told = lint(wrong)
     assert "stepz" in told
-    assert "biuld" in told
+    assert "another" in told
