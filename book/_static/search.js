@@ -3,6 +3,8 @@
    and the result leads to the heading, or the entry of the reference, that has most of the question. */
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
+  /* Quotations are read from the pages, which a browser refuses to a page that is itself a file. */
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   const ASKING = new Set(("a an and are as at be by can do does for from get have how i if in into is it its me my of on one or our " +
     "should so that the their there they this to too was we what when where which who why will with without you your").split(" "));
   /* Words that readers use for one another. */

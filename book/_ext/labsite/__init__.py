@@ -15,6 +15,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from labsite import (
     anchors,
+    bundle,
     cells,
     chapter,
     cover,
@@ -54,7 +55,7 @@ PARTS = (
         queue_states,
     ),  # what is on a page
     *(pictures, figures, sources, mentions, terms),  # what it shows and where it leads
-    *(discovery, redirects, repairs),  # the site around it
+    *(discovery, redirects, repairs, bundle),  # the site around it
 )
 
 
