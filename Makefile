@@ -28,9 +28,12 @@ book: setup  ## Run every notebook on a lab machine, compare what they print, bu
 site: setup-site  ## Build the site from the stored outputs, without a lab: _build/html/index.html
 	@$(BIN)/jupyter-book build . --all -n -W --keep-going -q
 
+# As published, but for two things: pages load the many files that the published ones have as two, and a page whose
+# list of chapters changed is only written again when it changes itself.
+PORT ?= 8000
 serve: setup-site  ## Serve the site on http://127.0.0.1:8000, building it again as pages change
 	@$(BIN)/jupyter-book config sphinx . > /dev/null
-	@PYTHONPATH=book/_ext $(BIN)/sphinx-autobuild --host 127.0.0.1 --port 8000 --ignore '*/.lab/*' --ignore '*/.venv/*' \
+	@PYTHONPATH=book/_ext/quick:book/_ext $(BIN)/sphinx-autobuild --host 127.0.0.1 --port $(PORT) -D labsite_bundle_files=0 --ignore '*/.lab/*' --ignore '*/.venv/*' \
 	    --ignore '*/_build/*' --ignore '*/.git/*' . _build/serve
 
 pdf: setup-test site  ## The whole book on paper: _build/book.pdf, printed from the site by Chromium
