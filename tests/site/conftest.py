@@ -1,28 +1,53 @@
-"""The built site and the trial book, each built and served once a session, and one browser."""
+"""The books, each built and served once a session, one browser, and what browsers found on every page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import served
+import survey
 import trialbook
+import twin
 import views
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Path]]]:
+    """Builds side by side, two at a time: the real book, a twin of it made elsewhere, and the trial book."""
+    folder = tmp_path_factory.mktemp("books")
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            "site": pool.submit(served.build, served.ROOT, folder / "site"),
+            "trial": pool.submit(_trial, folder / "trial"),
+            "twin": pool.submit(twin.build, served.ROOT, folder / "twin"),
+        }
+
+
+def _trial(tree: Path) -> Path:
+    tree.mkdir()
+    return served.build(trialbook.write(served.ROOT, tree), tree)
+
+
+@pytest.fixture(scope="session")
+def site(builds: Mapping[str, Future[Path]]) -> Path:
     """Folder of the real book's pages."""
-    return served.build(served.ROOT, tmp_path_factory.mktemp("site"))
+    return builds["site"].result()
 
 
 @pytest.fixture(scope="session")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trial(builds: Mapping[str, Future[Path]]) -> Path:
     """Folder of the trial book's pages."""
-    tree = trialbook.write(served.ROOT, tmp_path_factory.mktemp("trial"))
-    return served.build(tree, tree)
+    return builds["trial"].result()
+
+
+@pytest.fixture(scope="session")
+def twin_site(builds: Mapping[str, Future[Path]]) -> Path:
+    """Folder of the real book's pages, built again under other circumstances."""
+    return builds["twin"].result()
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +65,21 @@ def trial_address(trial: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A real Chromium."""
-    with views.chromium() as browser:
-        yield browser
+def findings(site_address: str, trial_address: str) -> survey.Finding:
+    """What was wrong with a page, by its site's address, its path and the view."""
+    books = ((site_address, survey.SITE_PAGES), (trial_address, survey.TRIAL_PAGES))
+    calls = [
+        survey.Call(address, path, view)
+        for address, paths in books
+        for path in paths
+        for view in views.VIEWS
+    ]
+    found = survey.survey(calls)
+    return lambda *call: found[survey.Call(*call)]
 
 
 @pytest.fixture(scope="session")
-def visitors(browser: Browser) -> dict[str, BrowserContext]:
-    """One visitor for each view, who goes through all pages."""
-    return {name: browser.new_context(**view) for name, view in views.VIEWS.items()}
+def browser() -> Iterator[Browser]:
+    """A real Chromium that draws letters the same everywhere."""
+    with views.chromium(*views.STEADY) as browser:
+        yield browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,14 @@ class BuildFailed(AssertionError):
     """The site did not build, or built with warnings."""
 
 
-def build(tree: Path, output: Path) -> Path:
-    """Build a book from nothing, with warnings as errors; return the folder of its pages."""
-    command = [str(Path(sys.executable).parent / "jupyter-book"), "build", str(tree)]
+def build(tree: Path, output: Path, *around: str, **variables: str) -> Path:
+    """Build a book from nothing, with warnings as errors; return the folder of its pages.
+
+    `around` is a command that runs the build, such as ``env``; `variables` are added to the environment.
+    """
+    command = [*around, str(Path(sys.executable).parent / "jupyter-book"), "build", str(tree)]
     command += ["--path-output", str(output), "--all", "-n", "-W", "--keep-going"]
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if done.returncode or "WARNING" in done.stdout + done.stderr:
         lines = (done.stdout + done.stderr).splitlines()
@@ -59,10 +63,37 @@ def pages(toc: str) -> list[str]:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """A web server as the real one is set up: quiet, and with 404.html for what is not there."""
+    """A web server as a host of static sites is: it packs text, keeps connections, and has 404.html.
+
+    It is quiet, since the tests look at the answers themselves.
+    """
+
+    protocol_version = "HTTP/1.1"
+    PACKED = (".html", ".css", ".js", ".svg", ".json", ".txt", ".xml")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing; the tests look at the answers themselves."""
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Answer with the file, packed where that is worth it."""
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        if path.suffix not in self.PACKED or not path.is_file():
+            super().do_GET()
+            return
+        body = packed(path, path.stat().st_mtime_ns)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Cache-Control", "max-age=600")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        """Say in which characters a text is, as hosts do."""
+        kind = super().guess_type(path)
+        return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer with the site's own page."""
@@ -72,6 +103,12 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+@cache
+def packed(path: Path, changed: int) -> bytes:
+    """Content of a file, as it was when it was `changed`, as it goes over the line."""
+    return gzip.compress(path.read_bytes(), mtime=0)
 
 
 class Server(ThreadingHTTPServer):

@@ -5,28 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import served
-import trialbook
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
+from survey import SITE_PAGES, TRIAL_PAGES, Finding
 from views import VIEWS, Findings, axe, opened, settle, visit
-
-Visitors = dict[str, BrowserContext]
-SITE_PAGES = served.pages((served.ROOT / "_toc.yml").read_text())
-TRIAL_PAGES = served.pages(trialbook.TOC)[: -len(served.BESIDE)]
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("path", SITE_PAGES)
-def test_page_is_right(visitors: Visitors, site_address: str, path: str, view: str) -> None:
+def test_page_is_right(findings: Finding, site_address: str, path: str, view: str) -> None:
     """Nothing comes from another host, fails, complains, is too wide or breaks an axe rule."""
-    assert visit(visitors[view], site_address, path) == Findings()
+    assert findings(site_address, path, view) == Findings()
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("path", TRIAL_PAGES)
-def test_trial_page_is_right(visitors: Visitors, trial_address: str, path: str, view: str) -> None:
+def test_trial_page_is_right(findings: Finding, trial_address: str, path: str, view: str) -> None:
     """The same holds for every kind of cell and output that an author may use."""
-    assert visit(visitors[view], trial_address, path) == Findings()
+    assert findings(trial_address, path, view) == Findings()
 
 
 def test_front_door_leads_to_the_first_page(browser: Browser, site_address: str) -> None:
@@ -36,20 +31,20 @@ def test_front_door_leads_to_the_first_page(browser: Browser, site_address: str)
         first.wait_for_url(site_address + "book/index.html")
 
 
-def test_missing_page_is_right_at_any_depth(visitors: Visitors, site_address: str) -> None:
+def test_missing_page_is_right_at_any_depth(browser: Browser, site_address: str) -> None:
     """The page for wrong addresses finds its style wherever it is shown; it alone is not found."""
-    found = visit(visitors["desktop"], site_address, "no/such/page.html")
+    found = visit(browser.new_context(), site_address, "no/such/page.html")
     told = "Failed to load resource: the server responded with a status of 404 (Not Found)"
     assert found == Findings(console=(told,))
 
 
-def test_wrong_pages_are_found_out(visitors: Visitors, trial_address: str, trial: Path) -> None:
+def test_wrong_pages_are_found_out(browser: Browser, trial_address: str, trial: Path) -> None:
     """Each finding can be made: a page with every fault has all of them."""
     wrong = """<!DOCTYPE html><title>x</title><img src="nothing.png">
         <div style="width: 3000px">x</div>
         <script src="http://localhost:9/x.js"></script><script>nothing()</script>"""
     (trial / "wrong.html").write_text(wrong)
-    found = visit(visitors["desktop"], trial_address, "wrong.html")
+    found = visit(browser.new_context(), trial_address, "wrong.html")
     assert found.other_hosts == ("http://localhost:9/x.js",)
     assert any("nothing.png" in line for line in found.failed)
     assert any("nothing is not defined" in line for line in found.console)

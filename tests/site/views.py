@@ -34,6 +34,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+STEADY = ("--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb")
+"""Letters are drawn the same on every machine: for pictures that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class Findings:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*more: str) -> Iterator[Browser]:
     """Start Debian's Chromium; as root, as in a container of CI, it runs without its sandbox."""
-    flags = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    flags = [*QUIET, *more, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
@@ -69,10 +71,12 @@ def opened(browser: Browser, view: str, address: str) -> Iterator[Page]:
 
 
 def settle(page: Page) -> None:
-    """Wait for the typefaces, for two drawn frames, and for what moves to have arrived."""
+    """Wait for the typefaces and the images, for two drawn frames, and for what moves to have arrived."""
     page.evaluate(
         """async () => {
             await document.fonts.ready;
+            await Promise.all([...document.images].filter(i => i.complete || i.loading !== 'lazy')
+                .map(i => i.decode().catch(() => null)));
             for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
             const ends = a => a.effect.getTiming().iterations !== Infinity;
             await Promise.all(document.getAnimations().filter(ends).map(a => a.finished.catch(() => null)));

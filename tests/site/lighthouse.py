@@ -1,0 +1,60 @@
+"""Lighthouse's verdict on a page, as a middling phone on a slow net gets it (its own preset)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import served
+import views
+
+PROGRAM = served.ROOT / ".venv/node/node_modules/.bin/lighthouse"
+CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
+
+
+class Missing(AssertionError):
+    """Lighthouse is not installed."""
+
+
+def scores(address: str, report: Path) -> Mapping[str, int]:
+    """Points of 100 in each category. The report with the reasons goes into a file."""
+    if not PROGRAM.exists():
+        raise Missing("lighthouse is missing; lab/setup.sh test installs it")
+    flags = ["--headless=new", *views.QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    command = [str(PROGRAM), address, "--quiet", "--output=json", f"--output-path={report}"]
+    command += [f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={' '.join(flags)}"]
+    command += [f"--port={_free_port()}"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "CHROME_PATH": views.CHROMIUM}
+    subprocess.run(command, env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    found = json.loads(report.read_text())
+    if error := found.get("runtimeError"):
+        raise AssertionError(error["message"])
+    return {name: round(found["categories"][name]["score"] * 100) for name in CATEGORIES}
+
+
+def wanting(report: Path) -> list[str]:
+    """Audits that cost points, with what they say."""
+    found = json.loads(report.read_text())
+    weights = {
+        ref["id"]: ref["weight"]
+        for name in CATEGORIES
+        for ref in found["categories"][name]["auditRefs"]
+    }
+    return [
+        f"{audit['id']}: {audit['title']} {audit.get('displayValue', '')}".strip()
+        for audit in found["audits"].values()
+        if weights.get(audit["id"]) and audit["score"] is not None and audit["score"] < 1
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

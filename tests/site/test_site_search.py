@@ -1,0 +1,90 @@
+"""The search answers what readers ask, from a server and from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus, unquote
+
+import pytest
+import served
+import yaml
+from playwright.sync_api import Browser, Page
+from views import opened
+
+QUESTIONS: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parent / "questions.yml").read_text()
+)
+RESULT = "#search-results li a"
+BEST = 3
+"""How many results a reader looks at."""
+
+
+@pytest.fixture(scope="module")
+def search(browser: Browser, site_address: str) -> Iterator[Page]:
+    """The page with the search, kept open: each question is a new address of it."""
+    with opened(browser, "desktop", site_address + "search.html") as page:
+        yield page
+
+
+def results(page: Page) -> list[str]:
+    """Pages that were found, the best first, each once, as the toc names them."""
+    page.wait_for_selector(RESULT)
+    found = page.locator(RESULT).evaluate_all("links => links.map(a => a.pathname)")
+    names = [unquote(path).split("/_build/html/")[-1].strip("/") for path in found]
+    return list(dict.fromkeys(name.removesuffix(".html") for name in names))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q["ask"])
+def test_the_answer_is_among_the_best(
+    search: Page, site_address: str, question: dict[str, Any]
+) -> None:
+    """One of the pages that answer the question is among the first three results."""
+    search.goto(f"{site_address}search.html?q={quote_plus(question['ask'])}")
+    best = results(search)[:BEST]
+    assert set(best) & set(question["page"]), best
+
+
+def test_there_are_enough_questions() -> None:
+    """Twenty or more, each other than the rest, about pages that there are."""
+    pages = {
+        page.removesuffix(".html") for page in served.pages((served.ROOT / "_toc.yml").read_text())
+    }
+    assert len({question["ask"] for question in QUESTIONS}) == len(QUESTIONS) >= 20
+    assert {page for question in QUESTIONS for page in question["page"]} <= pages
+
+
+@contextmanager
+def from_a_folder(browser: Browser, site: Path, page: str) -> Iterator[tuple[Page, list[str]]]:
+    """A page opened as a file, and what its console complains of."""
+    context = browser.new_context()
+    told: list[str] = []
+    opened = context.new_page()
+    opened.on("console", lambda m: told.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda error: told.append(str(error)))
+    opened.goto(f"file://{site}/{page}")
+    yield opened, told
+    context.close()
+
+
+@pytest.mark.parametrize("page", ["index.html", "notebooks/02-cyrus-imap.html"])
+def test_pages_work_from_a_folder(browser: Browser, site: Path, page: str) -> None:
+    """Without any server they have their looks, their letters and their links, and complain of nothing."""
+    with from_a_folder(browser, site, page) as (shown, told):
+        shown.wait_for_selector("article h1")
+        shown.evaluate("document.fonts.ready")
+        assert shown.evaluate("[...document.fonts].some(font => font.status === 'loaded')")
+        shown.locator("a.right-next").click()
+        shown.wait_for_selector("article h1")
+        assert told == []
+
+
+def test_search_works_from_a_folder(browser: Browser, site: Path) -> None:
+    """It finds the same; only the quotations are missing, since a browser reads no file for a file."""
+    with from_a_folder(browser, site, "search.html?q=relaying+denied") as (shown, told):
+        assert set(results(shown)[:BEST]) & {"book/troubleshooting", "notebooks/11-relaying"}
+        shown.locator(RESULT).first.click()
+        shown.wait_for_selector("article h1")
+        assert told == []
