@@ -106,6 +106,7 @@ class Shell:
         """The client waits: decide all, and shake hands if that was wanted."""
         while self.waiting:
             self.decide_one()
+        self.take()
         if self.core.state is State.HANDSHAKE:
             self.handle(self.core.receive_data(b"MAIL FROM:<smuggled@x.example>\r\n"))
             must(not self.core.bytes_to_send(), "clear text was answered in the handshake")
