@@ -247,12 +247,17 @@ class Passing:
         found = until(mine, bool)
         if len(found) != 1:
             return held(False, "", f"{len(found)} reports")
-        report = {name: value.replace(" ", "") for name, value in found[0].items()}
+        # Case and blanks are free in such fields, and Exim leaves the `+` of an address encoded (RFC 3461 xtext).
+        report = {
+            name.lower(): value.replace(" ", "").replace("+2B", "+").lower()
+            for name, value in found[0].items()
+        }
         wanted = {"Action": action, "Reporting-MTA": f"dns;{by}" if by else "", **fields}
         wrong = {
-            name: report.get(name) for name, value in wanted.items()
-            if value and report.get(name, "").lower() != value.lower()
-        }  # fmt: skip
+            name: report.get(name.lower())
+            for name, value in wanted.items()
+            if value and report.get(name.lower()) != value.lower()
+        }
         return held(not wrong, action or "reported", f"{wrong} instead of {wanted}")
 
 

@@ -139,6 +139,7 @@ minimal_backoff_time = 3s
 maximal_backoff_time = 3s
 queue_run_delay = 3s
 smtpd_error_sleep_time = 0
+smtpd_peername_lookup = no
 """
     secret = world.vm.get(LOGIN).decode()
     return {
@@ -178,7 +179,7 @@ retry_data_expire = 1d
 
 begin acl
 recipient:
-  deny message = no such user
+  deny message = 5.1.1 no such user
        domains = +local_domains
        local_parts = nobody
   accept hosts = 127.0.0.0/8

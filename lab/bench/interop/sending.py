@@ -183,10 +183,11 @@ def run(
 ) -> dict[str, dict[str, Verdict]]:
     """Let all programs send, wait until MeTA1 has passed everything on, and judge."""
     big = f"{TOP}/big.eml"
-    world.vm.run("{ cat %s; yes 0123456789abcdef | sed 's/$/\\r/' | head -c %s; echo; } > %s",
-                 f"{TOP}/templates/plain", LIMIT + 18, big)  # fmt: skip
+    world.vm.run("{ cat %s; yes 0123456789abcdef | sed 's/$/\\r/' | head -c %s; } > %s",
+                 f"{TOP}/templates/plain", (LIMIT // 18 + 1) * 18, big)  # fmt: skip
     world.root(
-        "systemd-run --quiet --collect --unit interop-tap --uid lab python3 %s/tap.py %s %s/tap.log",
+        "systemctl stop interop-tap 2> /dev/null; systemd-run --quiet --collect --unit interop-tap --uid lab"
+        " python3 %s/tap.py %s %s/tap.log",
         TOP,
         TAP,
         TOP,
