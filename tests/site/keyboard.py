@@ -70,12 +70,3 @@ def walk(page: Page) -> Walk:
         tuple(dict.fromkeys(seen["unseen"])),
         bool(seen["over"]) or rounds > 1,
     )
-
-
-def focused(page: Page) -> str:
-    """Selector-like words for what has the keyboard now: tag, id and classes."""
-    words: str = page.evaluate(
-        """() => { const e = document.activeElement;
-            return e.tagName.toLowerCase() + (e.id && '#' + e.id) + [...e.classList].map(c => '.' + c).join(''); }"""
-    )
-    return words
