@@ -3,7 +3,7 @@
 document.addEventListener("DOMContentLoaded", () => {
   const words = document.querySelectorAll(".bd-article :is(a.term, a.mention)[title]");
   if (!words.length) return;
-  const box = document.body.appendChild(document.createElement("div"));
+  const box = document.querySelector("main").appendChild(document.createElement("div"));
   Object.assign(box, { id: "meaning", hidden: true });
   box.setAttribute("role", "tooltip");
   let shown = null, leaving = 0;
@@ -26,8 +26,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const at = word.getClientRects()[0], width = document.documentElement.clientWidth;
     const left = Math.min(Math.max(at.left, 8), width - box.offsetWidth - 8);
     const below = at.bottom + box.offsetHeight + 12 < innerHeight;
-    box.style.left = `${left + scrollX}px`;
-    box.style.top = `${(below ? at.bottom + 6 : at.top - box.offsetHeight - 6) + scrollY}px`;
+    const frame = (box.offsetParent ?? document.documentElement).getBoundingClientRect();
+    box.style.left = `${left - frame.left}px`;
+    box.style.top = `${(below ? at.bottom + 6 : at.top - box.offsetHeight - 6) - frame.top}px`;
   };
 
   words.forEach((word) => {
