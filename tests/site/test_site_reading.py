@@ -91,6 +91,7 @@ def test_the_letter_moves_is_held_and_rests_for_who_wants_no_motion(
     with opened(browser, "desktop", site_address + "book/index.html") as page:
         assert page.evaluate(moving)
         page.locator(".mail-path-frame input").check()
+        settle(page)  # it is held from the next frame on
         assert not page.evaluate(moving)
     context = browser.new_context(**VIEWS["desktop"], reduced_motion="reduce")
     page = context.new_page()
