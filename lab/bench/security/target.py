@@ -24,6 +24,8 @@ from lab.show import real_file
 PROGRAMS = Path(__file__).parent / "programs"
 TOOLS = ("nmap", "testssl.sh")
 """Debian packages of tools that the machine does not have."""
+LIBRARIES, LINKER = "/usr/lib/$(uname -m)-linux-gnu/blas", "/etc/ld.so.conf.d/proofs.conf"
+"""nmap needs a library for which its package's own script, which does not run, would have made a link."""
 PLACE = "/opt/proofs"
 KEPT = "/root/proofs-kept"
 CONF = "/etc/meta1/meta1.conf"
@@ -69,6 +71,7 @@ cp /usr/local/share/doc/meta1/meta1.service /etc/systemd/system/
 mkdir -p /etc/systemd/system/meta1.service.d
 printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /etc/systemd/system/meta1.service.d/proofs.conf
 systemctl daemon-reload
+echo {LIBRARIES} > {LINKER}; ldconfig
 groupadd --system --force lmtp
 usermod --append --groups lmtp cyrus; usermod --append --groups lmtp meta1c
 usermod --append --groups sasl meta1s; gpasswd --delete meta1c mail 2> /dev/null || true
@@ -92,6 +95,7 @@ START = "systemctl daemon-reload; systemctl start meta1; [ $(mcp.sh status | gre
 """A MeTA1 of which a part does not run would fail every proof."""
 LEAVE = f"""\
 systemctl stop meta1 proofs-liar || true
+rm -f {LINKER}; ldconfig
 rm -rf {INSTALLED} /etc/meta1 /var/spool/meta1 {PLACE} /etc/systemd/system/meta1.service.d/proofs.conf
 rmdir --ignore-fail-on-non-empty /etc/systemd/system/meta1.service.d
 cp -a {KEPT}/code {INSTALLED}; cp -a {KEPT}/etc /etc/meta1; cp -a {KEPT}/spool /var/spool/meta1
