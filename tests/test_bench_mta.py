@@ -23,6 +23,7 @@ def burst(server: str, delivered: float, **more: Any) -> dict[str, Any]:
         "delivered": delivered,
         "cpu": 2.0,
         "memory": 50.0,
+        "others": 0.1,
         **more,
     }
 
@@ -62,6 +63,7 @@ def test_what_is_stored_of_a_table() -> None:
     assert made.tables["delivered"].rows[0][-1] == pytest.approx(3.0)
     assert made.facts["new_50"] == 3.0
     assert made.facts["cpu_new_50"] == 0.25
+    assert made.facts["others"] == "10%"
 
 
 def test_what_is_stored_of_a_growing_queue() -> None:

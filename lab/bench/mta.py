@@ -22,8 +22,20 @@ FOLDER = "/srv/bench"
 PROGRAMS = ROOT / "lab" / "meta1" / "bench"
 INSTALLED = "09-starting"
 """The chapter at whose start MeTA1 is installed and may deliver to Cyrus."""
+RUNS = {
+    "table": ["table"],
+    "cyrus": ["cyrus --sessions 10,50 --kib 1,10 --reuse no --scale 0.4"],
+    # Postfix needs some ten minutes to take and deliver 100,000 messages that wait between.
+    "growth": ["growth --queued 1000,10000", "growth --servers meta1 --queued 100000"],
+    "others": ["table --servers exim --sessions 1,10,50 --kib 1 --reuse no --scale 0.05"],
+}
+"""What is measured, and by which runs of the program on the machine."""
 Record = Mapping[str, Any]
 """One thing measured; `kind` says what."""
+
+
+PEERS = {"postfix": ("postfix", "postdrop"), "exim4-daemon-light": ("Debian-exim",)}
+"""Debian's packages, and the accounts that their own scripts would make."""
 
 
 def ready(lab: Lab, progress: Progress) -> None:
@@ -34,9 +46,10 @@ def ready(lab: Lab, progress: Progress) -> None:
 
 def prepare(vm: Host, progress: Progress) -> None:
     """Put the programs and the other servers on a machine that has MeTA1 installed, and stop that."""
-    unpack(vm, ["postfix"], progress)
-    add_user(vm, "postfix")
-    add_user(vm, "postdrop")
+    for package, users in PEERS.items():
+        unpack(vm, [package], progress)
+        for user in users:
+            add_user(vm, user)
     for path in PROGRAMS.iterdir():
         if path.is_file():
             vm.put(path, f"{FOLDER}/{path.name}")

@@ -31,8 +31,12 @@ def figures(part: str, records: Sequence[Record]) -> Figures:
     if part == "growth":
         return Figures("queue-growth", {"growth": growth_table(records)}, {}, {})
     found = costs(records)
+    if part == "others":
+        return Figures("throughput-others", {"rates": _rates(found)}, {}, {})
+    others = median(each["others"] for each in _of_kind(records, "burst"))
     name = "throughput" if part == "table" else f"throughput-{part}"
-    return Figures(name, tables(found), charts(found), facts(found))
+    single = {"others": f"{others:.0%}"}
+    return Figures(name, tables(found), charts(found), facts(found) | single)
 
 
 # ---- the table ---------------------------------------------------------------------------------
@@ -45,10 +49,6 @@ class Setting:
     reuse: bool
     octets: int
     sessions: int
-
-    def __str__(self) -> str:
-        how = "reused" if self.reuse else "one a message"
-        return f"{self.sessions} × {self.octets // 1024} KiB, {how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,7 @@ def _table(found: Costs, caption: str, figure: Callable[[Cost], float | None]) -
     rows: list[list[Cell]] = []
     for setting, each in found.items():
         values = [figure(each[name]) if name in each else None for name in servers]
-        how = "reused" if setting.reuse else "one a message"
-        row: list[Cell] = [setting.sessions, setting.octets // 1024, how, *values]
+        row: list[Cell] = [setting.sessions, setting.octets // 1024, _how(setting), *values]
         if {OURS, PEER} <= set(servers):
             ours, peer = (values[servers.index(name)] for name in (OURS, PEER))
             row.append(ours / peer if ours and peer else None)
@@ -138,6 +137,22 @@ def _table(found: Costs, caption: str, figure: Callable[[Cost], float | None]) -
     if {OURS, PEER} <= set(servers):
         heads.append("ratio")
     return Table(caption, heads, rows)
+
+
+def _rates(found: Costs) -> Table:
+    """Rates alone: what else a server costs is not known where its processes leave their parents."""
+    heads = ["server", *SETTINGS, "accepted a second", "delivered a second"]
+    rows: list[list[Cell]] = [
+        [NAMES[server], setting.sessions, setting.octets // 1024, _how(setting), *rates]
+        for setting, servers in found.items()
+        for server, cost in servers.items()
+        for rates in [(cost.accepted, cost.delivered)]
+    ]
+    return Table("Messages a second of another server", heads, rows)
+
+
+def _how(setting: Setting) -> str:
+    return "reused" if setting.reuse else "one a message"
 
 
 def charts(found: Costs) -> dict[str, Chart]:
@@ -177,6 +192,7 @@ def facts(found: Costs) -> dict[str, Cell]:
         "least_single": min(single, default=None),
         "cpu_new_50": cpu.get(once),
         "cpu_most": max(cpu.values(), default=None),
+        "cpu_many": max((cpu[each] for each in cpu if each.sessions > 1), default=None),
     }
     return {name: round(value, 2) for name, value in named.items() if value is not None}
 

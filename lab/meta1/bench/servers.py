@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 TOP = Path("/srv/bench")
 SINKS = Path("/run/bench")
 CYRUS = "/var/imap/socket/lmtp"
-POSTFIX = TOP / "postfix"
+POSTFIX, EXIM = TOP / "postfix", TOP / "exim"
 META1 = {"META1_CONF": f"{TOP}/meta1/meta1.conf"}
 PATIENCE = 90.0
 """Seconds that a server may take to start."""
@@ -126,17 +126,24 @@ def _prepare_postfix(lmtp: str) -> None:
     make_folder(POSTFIX / "data", "postfix", 0o700)
 
 
+def _prepare_exim(lmtp: str) -> None:
+    make_folder(EXIM, "Debian-exim")
+    make_folder(EXIM / "spool", "Debian-exim", 0o750)
+    # Where Debian's Exim looks: only a file there is trusted when Exim runs itself.
+    filled("exim.conf", Path("/etc/exim4/exim4.conf"), lmtp=lmtp, top=str(EXIM))
+
+
 def _stop_meta1(server: Server) -> None:
     server.run(("mcp.sh", "stop"))
 
 
-def _stop_postfix(server: Server) -> None:
+def _terminate(server: Server) -> None:
     top = server.top
     os.kill(top, 15)
     deadline = time.monotonic() + PATIENCE
     while Path(f"/proc/{top}").exists():
         if time.monotonic() > deadline:
-            raise TimeoutError("Postfix does not stop")
+            raise TimeoutError(f"{server.name} does not stop")
         time.sleep(0.01)
 
 
@@ -151,8 +158,12 @@ SERVERS = {
         Server(
             "postfix", 2525, POSTFIX / "spool/pid/master.pid",
             {"MAIL_CONFIG": f"{POSTFIX}/conf"},
-            ("/usr/lib/postfix/sbin/master", "-w"), _stop_postfix,
+            ("/usr/lib/postfix/sbin/master", "-w"), _terminate,
             ("postqueue", "-f"), _prepare_postfix,
+        ),
+        Server(
+            "exim", 2527, EXIM / "exim.pid", {},
+            ("exim4", "-bd", "-q30m"), _terminate, ("exim4", "-qff"), _prepare_exim,
         ),
     )
 }  # fmt: skip
