@@ -49,12 +49,15 @@ OPF = """<?xml version="1.0" encoding="utf-8"?>
 """
 # HTML does not mind the case of names, XML does; these are all that our pictures use.
 SVG_NAMES = (
-    "viewBox",
-    "preserveAspectRatio",
-    "clipPath",
-    "clipPathUnits",
-    "linearGradient",
-    "gradientUnits",
+    *(
+        "viewBox",
+        "preserveAspectRatio",
+        "clipPath",
+        "clipPathUnits",
+        "linearGradient",
+        "gradientUnits",
+    ),
+    *("patternUnits", "patternContentUnits", "patternTransform"),
 )
 OLD_ATTRIBUTES = ("align", "valign", "border", "tabindex", "loading", "target")
 
