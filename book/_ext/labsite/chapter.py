@@ -7,7 +7,7 @@ the recorded runs (book/history.jsonl); nobody types them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import PurePosixPath
@@ -115,63 +115,57 @@ def shell(*lines: str) -> nodes.literal_block:
     return nodes.literal_block(text, text, language="vm-user")
 
 
-def way(title: str, words: str, *blocks: nodes.Node) -> list[nodes.Node]:
-    """One way to run a chapter."""
-    head = nodes.strong("", title)
-    return [nodes.paragraph("", "", head, nodes.Text(f" {words}"), classes=["way"]), *blocks]
+WAYS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "Container.": (
+        "In a checkout of this book, on Debian or Ubuntu; ready in seconds.",
+        ("make setup", "{lab} --provider container up", "{lab} goto {number}", "make run"),
+    ),
+    "Vagrant.": (
+        "The same in a virtual machine; lab doctor says what is missing for it.",
+        (
+            "make setup",
+            "{lab} --lab vm --provider vagrant up",
+            "{lab} --lab vm goto {number}",
+            "LAB_NAME=vm make run",
+        ),
+    ),
+    "Dev container or Codespaces.": (
+        "Open the checkout in it (.devcontainer says how it is made); there:",
+        ("{lab} goto {number}", "make run"),
+    ),
+    "A class.": (
+        "As many labs on one computer as there are people, each by a name of its own.",
+        ("{lab} --lab alice goto {number}", "LAB_NAME=alice make run"),
+    ),
+    "From a checkpoint.": (
+        "Once a chapter is done, going back to its start takes a second; then see whether it is done.",
+        ("{lab} reset {number}", "{lab} check {number}"),
+    ),
+}
+"""Ways to run a chapter: what is to be said of each, and the commands."""
 
 
-def run_it_yourself(chapter: str) -> list[nodes.Node]:
+def run_it_yourself(chapter: str) -> Iterator[nodes.Node]:
     """Every way to run this very chapter, folded under one line."""
-    number, name = number_of(chapter), f"{chapter}.ipynb"
-    lab = ".venv/bin/lab"
-    source = f"../_sources/notebooks/{name}"
-    begin, end = (
-        nodes.raw("", text, format="html")
-        for text in (
-            '<details class="run-it"><summary>Run it yourself</summary><div class="ways">',
-            f'<p class="way"><strong>Only the notebook.</strong> <a href="{source}" download="{name}">Download '
-            f"{name}</a>, without its lab: to read, or to put into a checkout of the same version.</p></div></details>",
-        )
+    yield nodes.raw(
+        "",
+        '<details class="run-it"><summary>Run it yourself</summary><div class="ways">',
+        format="html",
     )
-    return [
-        begin,
-        *way(
-            "Container.",
-            "In a checkout of this book, on Debian or Ubuntu; ready in seconds.",
-            shell(
-                "make setup", f"{lab} --provider container up", f"{lab} goto {number}", "make run"
-            ),
-        ),
-        *way(
-            "Vagrant.",
-            "The same in a virtual machine; `lab doctor` says what is missing for it.".replace(
-                "`", ""
-            ),
-            shell(
-                "make setup",
-                f"{lab} --lab vm --provider vagrant up",
-                f"{lab} --lab vm goto {number}",
-                "LAB_NAME=vm make run",
-            ),
-        ),
-        *way(
-            "Dev container or Codespaces.",
-            "Open the checkout in it (.devcontainer says how it is made); there:",
-            shell(f"{lab} goto {number}", "make run"),
-        ),
-        *way(
-            "A class.",
-            "As many labs on one computer as there are people, each by a name of its own.",
-            shell(f"{lab} --lab alice goto {number}", "LAB_NAME=alice make run"),
-        ),
-        *way(
-            "From a checkpoint.",
-            "Once a chapter is done, going back to its start takes a second; then see whether it is done.",
-            shell(f"{lab} reset {number}", f"{lab} check {number}"),
-        ),
-        end,
-    ]
+    for title, (words, lines) in WAYS.items():
+        head = nodes.strong("", title)
+        yield nodes.paragraph("", "", head, nodes.Text(f" {words}"), classes=["way"])
+        yield shell(
+            *(line.format(lab=".venv/bin/lab", number=number_of(chapter)) for line in lines)
+        )
+    name = f"{chapter}.ipynb"
+    yield nodes.raw(
+        "",
+        '<p class="way"><strong>Only the notebook.</strong> '
+        f'<a href="../_sources/notebooks/{name}" download="{name}">Download {name}</a>, '
+        "without its lab: to read, or to put into a checkout of the same version.</p></div></details>",
+        format="html",
+    )
 
 
 def show_head(app: Sphinx, doctree: nodes.document) -> None:
