@@ -68,8 +68,8 @@ def drawn(chart: Chart) -> str:
             axes.set_yscale("log")
         else:
             axes.set_ylim(0, None)
-        if len(chart.series) > 1:
-            axes.legend(frameon=False)
+        if len(chart.series) > 1:  # beside the axes, where it hides nothing
+            figure.legend(loc="outside upper left", ncols=2, frameon=False)
         said = io.StringIO()
         figure.savefig(said, format="svg", transparent=True, metadata={"Date": None})
     # Groups are named alike in every picture, and a page may have several.
