@@ -27,9 +27,12 @@ KEPT = ("usr", "lib", "opt")
 """Nothing of /etc and /var: who uses a program writes its configuration, and owns its files."""
 
 
-def unpack(vm: Host, packages: Sequence[str], progress: Progress) -> None:
-    """Put programs on the machine, at the places where Debian has them. Raises `LabError` without a way to Debian."""
-    tar = fetched(packages, progress)
+def unpack(vm: Host, packages: Sequence[str], progress: Progress, also: Sequence[str] = ()) -> None:
+    """Put programs on the machine, at the places where Debian has them. Raises `LabError` without a way to Debian.
+
+    `also` are folders outside of `KEPT`, such as data that a program keeps below etc.
+    """
+    tar = fetched(packages, progress, also)
     progress(f"unpacking {', '.join(packages)} on the machine")
     vm.run(
         "tar xz -C / --skip-old-files --keep-directory-symlink --no-same-owner && ldconfig",
@@ -49,9 +52,9 @@ def add_user(vm: Host, name: str) -> None:
     )
 
 
-def fetched(packages: Sequence[str], progress: Progress) -> Path:
+def fetched(packages: Sequence[str], progress: Progress, also: Sequence[str] = ()) -> Path:
     """A tar file of these packages and all they depend on, from the cache if it was fetched before."""
-    name = hashlib.sha256(" ".join([SUITE, *packages]).encode()).hexdigest()[:12]
+    name = hashlib.sha256(" ".join([SUITE, *packages, *also]).encode()).hexdigest()[:12]
     target = cache_dir() / "foreign" / f"{packages[0]}-{name}.tar.gz"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +64,7 @@ def fetched(packages: Sequence[str], progress: Progress) -> Path:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not target.exists():
                 progress(f"fetching {', '.join(packages)} from Debian")
-                _fetch(packages, target)
+                _fetch(packages, target, also)
     return target
 
 
@@ -75,7 +78,7 @@ def source(requirement: str, progress: Progress) -> Path:
     return next(iter(folder.glob("*.tar.gz")))
 
 
-def _fetch(packages: Sequence[str], target: Path) -> None:
+def _fetch(packages: Sequence[str], target: Path, also: Sequence[str]) -> None:
     """Fetch and unpack with mmdebstrap, as the machine's image is made; keep what is of use there."""
     work = Path(mkdtemp(prefix="foreign-", dir=cache_dir()))
     work.chmod(0o755)  # mmdebstrap's own user must reach its folder
@@ -92,7 +95,7 @@ def _fetch(packages: Sequence[str], target: Path) -> None:
             for line in _run(["tar", "tf", str(tree)]).splitlines()
             if "/" in line
         }
-        kept = [f"./{name}" for name in KEPT if name in names]
+        kept = [*(f"./{name}" for name in KEPT if name in names), *(f"./{name}" for name in also)]
         _run(["mkdir", str(work / "files")])
         skip = [f"--exclude={path}" for path in LEFT_OUT]
         _run(["tar", "xf", str(tree), "-C", str(work / "files"), *skip, *kept])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from lab.bench.edits import Edit
@@ -125,6 +126,13 @@ def slow(target: Target) -> int:
         text, seconds = said[-1]
         hold(text.endswith("(closed)"), f"{name}: still open, {said}")
         hold(seconds < IO_TIMEOUT + 3, f"{name}: closed after {seconds} s")
+    opened = sum(" opened " in line for line in target.log())
+    for _ in range(20):
+        closed = sum(" closed " in line for line in target.log())
+        if closed == opened:
+            break
+        time.sleep(0.2)
+    same(closed, opened, "sessions that were counted out")
     said_friend = target.send("alice@lab.example")
     hold(said_friend.startswith("250"), f"a friend is refused: {said_friend}")
     return len(sessions)
@@ -143,6 +151,9 @@ COMMANDS_WAIT = (Edit("smtp/engine.py", "return len(self._slots) < MAX_WAITING",
 LINES_GROW = (
     Edit("smtp/framing.py", "if len(data) - start > limit:", "if False:"),
     Edit("smtps_connection.py", "MAX_BACKLOG: Final = 64 * 1024", "MAX_BACKLOG: Final = 2**40"),
+)
+HANDSHAKE_IS_FORGOTTEN = (
+    Edit("smtps_connection.py", "            self.connection_lost(None)\n", "            pass\n"),
 )
 SILENCE_IS_ENDURED = (
     Edit(
@@ -212,6 +223,7 @@ PROOFS = (
         slow,
         {
             "silence is endured": SILENCE_IS_ENDURED,
+            "an open handshake is not counted out": HANDSHAKE_IS_FORGOTTEN,
             "a byte counts as a command": A_BYTE_IS_ENOUGH,
             "content may drip": CONTENT_MAY_DRIP,
         },

@@ -125,7 +125,7 @@ class Target:
 
     def arrange(self, progress: Progress = lambda _: None) -> None:
         """Keep what is there, and put programs, configuration and liar in place."""
-        unpack(self.vm, TOOLS, progress)
+        unpack(self.vm, TOOLS, progress, also=["etc/testssl"])
         self.put_programs()
         self.vm.put(json.dumps({"names": NAMES, "servers": SERVERS.says}), f"{PLACE}/script.json")
         text = real_file("etc/meta1/meta1.conf").read_text()

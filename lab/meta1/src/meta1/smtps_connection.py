@@ -250,9 +250,15 @@ class Connection(asyncio.Protocol):
             # A reset in the middle of the handshake is told to nobody but us.
             self.connection_lost(error)
             return
-        if secure is not None and self.transport is not None:
-            self.transport = secure
-            self._be_secure(secure)
+        if self.transport is None:
+            return
+        if secure is None or secure.get_extra_info("ssl_object") is None:
+            # Closed by us while the client kept us waiting: the loop tells nobody of that end either.
+            transport.abort()
+            self.connection_lost(None)
+            return
+        self.transport = secure
+        self._be_secure(secure)
 
     def _be_secure(self, secure: asyncio.Transport) -> None:
         """Note the facts of the TLS session, forget what was said before, and go on inside it."""

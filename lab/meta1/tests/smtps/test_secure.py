@@ -203,6 +203,18 @@ def test_reset_in_the_handshake_is_counted_out(start: Start, tls_options: str, l
         wait_for(lambda n=number: sum(" closed " in line for line in running.log.lines) == n)
 
 
+@pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
+def test_silence_in_the_handshake_is_counted_out(start: Start, tls_options: str, loop: Any) -> None:
+    """Whoever says STARTTLS and then nothing is left after a while, and holds no session any more."""
+    running = start(ACCESS + tls_options + "IO_timeout = 1;", loop_factory=loop)
+    with closing(Raw(running)) as raw:
+        raw.line()
+        raw.send(b"EHLO x\r\nSTARTTLS\r\n")
+        raw.reply(), raw.reply()
+        wait_for(lambda: any(" closed " in line for line in running.log.lines))
+    assert not any("never retrieved" in line for line in running.log.lines)
+
+
 def test_unusable_tls_section(start: Start, authority: Authority) -> None:
     """A key that others can read does not start the server."""
     cert, key = authority.issue("open")
