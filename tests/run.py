@@ -79,9 +79,9 @@ FULL = (
     Suite("notebooks", "they print in the container what is stored; checks and the comparison can fail",
           [[*BOOK, "drift"], [*BOOK, "drift", "--prove"], [*BOOK, "bench", "mutations"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
-           minutes=15),
-    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
            minutes=25),
+    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
+           minutes=35),
 )
 # Beside the others: an emulated machine is slow, and mostly keeps one processor busy. For all sixteen chapters on it,
 # half an hour and more: lab --provider vagrant drift --force
