@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             return
         if secure is None or secure.get_extra_info("ssl_object") is None:
-            # Closed by us while the client kept us waiting: the loop tells nobody of that end either.
+            # Closed by us while the client kept us waiting: nobody else tells of that end.
             transport.abort()
             self.connection_lost(None)
             return
