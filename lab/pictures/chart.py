@@ -13,7 +13,7 @@ from lab.pictures.plot import BLUE, GREY, ORANGE, STYLE
 
 COLOURS = (BLUE, ORANGE, "#4f9d69", "#a06bc1", GREY)
 """One for each series; all read on white and on black."""
-HATCHES = ("", "///", "...", "xxx", "---")
+HATCHES = ("", "//", "\\\\", "x", "-")
 MARKERS = "osD^v"
 """Colour alone never tells two series apart."""
 
