@@ -30,7 +30,7 @@ class Release(Built):
 def build(vm: Host) -> Release:
     """Build it, and run `make check-all` as the user lab."""
     made = built(vm)
-    check = vm.run("cd %s && make check-all", made.folder, timeout=240, check=False)
+    check = vm.run("cd %s && make check-all", made.folder, timeout=600, check=False)
     return Release(made.folder, made.configure, made.make, check)
 
 
