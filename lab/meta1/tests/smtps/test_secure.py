@@ -207,7 +207,7 @@ def test_reset_in_the_handshake_is_counted_out(start: Start, tls_options: str, l
 def test_silence_in_the_handshake_is_counted_out(
     start: Start, tls_options: str, loop: Any
 ) -> None:
-    """Whoever says STARTTLS and then nothing is left after a while, and holds no session any more."""
+    """Whoever says STARTTLS and then nothing is left after a while, and holds no session."""
     running = start(ACCESS + tls_options + "IO_timeout = 1;", loop_factory=loop)
     with closing(Raw(running)) as raw:
         raw.line()
