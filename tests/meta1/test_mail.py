@@ -87,7 +87,7 @@ def test_smtp_source(vm: Host) -> None:
     """Postfix's load generator, with four connections at once: as many arrive as were sent."""
     unpack(vm, ["postfix"], quiet)
     options = "-s 4 -m 100 -l 1024 -S 'by smtp-source' -f load@lab.example -t bob@lab.example"
-    vm.run(f"smtp-source {options} {HOST}:25")
+    vm.run(f"/usr/sbin/smtp-source {options} {HOST}:25")
     assert len(read(vm, "bob", "by smtp-source", 100)) == 100
 
 
