@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from meta1.config import parse_config
 from meta1.maps.base import NO_MORE, NOT_FOUND, Answer, MapFailure, MapRefusal, Status
-from meta1.maps.berkeley import BadDatabase, HashFile, write_hash
+from meta1.maps.berkeley import BadDatabase, HashFile, identity, write_hash
 from meta1.maps.hashmap import HashMap
 from meta1.maps.netstring import BadNetstring, answer_of, encode, take
 from meta1.maps.passwd import PasswdMap
@@ -293,3 +293,11 @@ def test_no_socket_server(tmp_path: Path) -> None:
     table = SocketMap("users", Place(path=str(tmp_path / "none")), "userdb", 0.3)
     with pytest.raises(MapFailure):
         asyncio.run(table.lookup("k"))
+
+
+def test_a_file_that_may_be_read_now_is_tried_again(tmp_path: Path) -> None:
+    """A change of its mode alone makes it another file than the one that could not be opened."""
+    write_hash(tmp_path / "access.db", [("key", "value")], mode=0o600)
+    before = identity(tmp_path / "access.db")
+    (tmp_path / "access.db").chmod(0o644)
+    assert identity(tmp_path / "access.db") != before

@@ -85,13 +85,13 @@ def _verify(path: Path) -> None:
         raise BadDatabase(f"{path}: {lines[-1] if lines else 'verification died'}")
 
 
-def identity(path: Path) -> tuple[int, int, int]:
-    """What changes when a map is built anew, in place or by rename."""
+def identity(path: Path) -> tuple[int, int, int, int]:
+    """What changes when a map is built anew, in place or by rename, or when others may read it."""
     try:
         found = path.stat()
     except OSError as error:
         raise BadDatabase(f"{path}: {error.strerror}") from error
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def write_hash(path: Path, items: Iterable[tuple[str, str]], mode: int = 0o644) -> int:
