@@ -203,7 +203,7 @@ PROOFS = (
         "RFC 2920 section 3.2, CWE-770",
         "own client",
         unread_answers,
-        {"answers pile up": ANSWERS_PILE_UP, "a line may grow": LINES_GROW},
+        {"a line may grow": LINES_GROW, "answers pile up": ANSWERS_PILE_UP},
     ),
     Proof(
         "Pipelining while a part stands still",

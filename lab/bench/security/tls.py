@@ -48,9 +48,6 @@ def by_sslscan(target: Target) -> int:
 def by_testssl(target: Target) -> int:
     """Protocols and ciphers; in the full form forward secrecy and all vulnerabilities that testssl.sh knows, too."""
     rows, bad = _scan(target)
-    if bad:
-        # It takes a connection that was cut for being slow for a fault of the server: a fault is there again.
-        bad &= _scan(target)[1]
     same(sorted(bad), [], "findings")
     wanted = {"TLS1_3", "SSLv3"} | ({"heartbleed", "LUCKY13", "BEAST"} if target.is_full else set())
     seen = {row["id"] for row in rows}

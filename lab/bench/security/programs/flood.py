@@ -19,6 +19,7 @@ import os
 import resource
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 import time
@@ -68,11 +69,21 @@ def friend(mark: str) -> float | None:
     return round(time.monotonic() - began, 2)
 
 
+async def connected(source: str) -> socket.socket:
+    """A socket that takes little: what is not read waits in the server, not in the kernel."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    made.bind((source, 0))
+    made.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", 25))
+    return made
+
+
 async def enter(source: str, gate: asyncio.Semaphore) -> tuple[str, Stream | None]:
     """One connection and the code it is greeted with."""
     async with gate:
         try:
-            stream = await asyncio.open_connection("127.0.0.1", 25, local_addr=(source, 0))
+            stream = await asyncio.open_connection(sock=await connected(source))
             line = await asyncio.wait_for(stream[0].readline(), 20)
         except (OSError, TimeoutError):
             return "none", None
