@@ -6,28 +6,13 @@ import base64
 
 from lab.bench.edits import Edit
 from lab.bench.security.proof import Proof, hold, same
-from lab.bench.security.target import Step, Target
+from lab.bench.security.steps import EHLO, INSIDE, REPLY, Step, talked
+from lab.bench.security.target import Target
 
-REPLY = ("reply",)
-EHLO = ("say", "EHLO m.example\r\n")
-INSIDE: tuple[Step, ...] = (
-    REPLY,
-    EHLO,
-    REPLY,
-    ("say", "STARTTLS\r\n"),
-    REPLY,
-    ("tls",),
-    EHLO,
-    REPLY,
-)
 RELAY: tuple[Step, ...] = (
     ("say", "MAIL FROM:<alice@lab.example>\r\n"), REPLY, ("say", "RCPT TO:<someone@elsewhere.example>\r\n"), REPLY,
 )  # fmt: skip
 REFUSED = "535 5.7.8 Authentication failed"
-
-
-def _sent(text: str) -> list[Step]:
-    return [("say", f"{text}\r\n"), REPLY]
 
 
 def _encoded(data: bytes) -> str:
@@ -61,7 +46,11 @@ def who_exists(target: Target) -> int:
         "root",
         "x" * 200,
     ):
-        login = [*_sent("AUTH LOGIN"), *_sent(_encoded(user.encode())), *_sent(_encoded(b"wrong"))]
+        login = [
+            *talked("AUTH LOGIN"),
+            *talked(_encoded(user.encode())),
+            *talked(_encoded(b"wrong")),
+        ]
         sessions += [
             [*INSIDE, ("cram", user, "wrong")],
             [*INSIDE, ("plain", "", user, "wrong")],
@@ -84,24 +73,24 @@ def wrong_ways(target: Target) -> int:
         "in the name of root": [("plain", "cyrus", "alice", "@alice")],
         "an old answer": [("stale", "alice", "@alice")],
         "no secret": [("plain", "", "alice", "")],
-        "nobody": _sent(plain + _encoded(b"\0\0")),
-        "three words too many": _sent(plain + _encoded(b"a\0b\0c\0d\0e\0")),
-        "no base64": _sent(f"{plain}!!!!"),
-        "half of base64": _sent(f"{plain}AAA"),
-        "base64 with a blank": _sent(f"{plain}AAAA AAAA"),
-        "too much padding": _sent(f"{plain}===="),
-        "bytes of 8 bits": _sent(plain + _encoded(bytes(range(128, 256)))),
-        "nothing": _sent(f"{plain}="),
-        "cancelled": [*_sent("AUTH CRAM-MD5"), *_sent("*")],
-        "an empty answer": [*_sent("AUTH CRAM-MD5"), *_sent("")],
-        "no digest": [*_sent("AUTH CRAM-MD5"), *_sent(_encoded(b"alice"))],
-        "unknown mechanism": _sent("AUTH NTLM TlRMTVNTUAABAAAAB4IIAAAAAAAAAAAAAAAAAAAAAAA="),
-        "ANONYMOUS": _sent("AUTH ANONYMOUS " + _encoded(b"alice")),
-        "EXTERNAL": _sent("AUTH EXTERNAL " + _encoded(b"alice")),
+        "nobody": talked(plain + _encoded(b"\0\0")),
+        "three words too many": talked(plain + _encoded(b"a\0b\0c\0d\0e\0")),
+        "no base64": talked(f"{plain}!!!!"),
+        "half of base64": talked(f"{plain}AAA"),
+        "base64 with a blank": talked(f"{plain}AAAA AAAA"),
+        "too much padding": talked(f"{plain}===="),
+        "bytes of 8 bits": talked(plain + _encoded(bytes(range(128, 256)))),
+        "nothing": talked(f"{plain}="),
+        "cancelled": [*talked("AUTH CRAM-MD5"), *talked("*")],
+        "an empty answer": [*talked("AUTH CRAM-MD5"), *talked("")],
+        "no digest": [*talked("AUTH CRAM-MD5"), *talked(_encoded(b"alice"))],
+        "unknown mechanism": talked("AUTH NTLM TlRMTVNTUAABAAAAB4IIAAAAAAAAAAAAAAAAAAAAAAA="),
+        "ANONYMOUS": talked("AUTH ANONYMOUS " + _encoded(b"alice")),
+        "EXTERNAL": talked("AUTH EXTERNAL " + _encoded(b"alice")),
         "MAIL AUTH=": [
             ("say", "MAIL FROM:<x@elsewhere.example> AUTH=alice@lab.example\r\n"),
             REPLY,
-            *_sent("RSET"),
+            *talked("RSET"),
         ],
     }
     for name, said in zip(
@@ -109,7 +98,7 @@ def wrong_ways(target: Target) -> int:
     ):
         hold(not any(text.startswith("235") for text in said), f"{name}: {said}")
         hold(said[-1].startswith("550 5.7.1"), f"{name} lets relay: {said}")
-    good = target.talk([*INSIDE, ("cram", "alice", "@alice"), *_sent("AUTH PLAIN ="), *RELAY])[0]
+    good = target.talk([*INSIDE, ("cram", "alice", "@alice"), *talked("AUTH PLAIN ="), *RELAY])[0]
     hold(
         good[-1].startswith("250") and good[-3].startswith("503"),
         f"the right way in does not work: {good}",
@@ -121,7 +110,7 @@ def in_the_clear(target: Target) -> int:
     """Without TLS: no mechanism is offered, and each is refused before a secret is asked for."""
     mechanisms = ("PLAIN", "PLAIN AGFsaWNlAHdyb25n", "LOGIN", "LOGIN YWxpY2U=", "CRAM-MD5")
     sessions: list[list[Step]] = [
-        [REPLY, EHLO, REPLY, *_sent(f"AUTH {each}")] for each in mechanisms
+        [REPLY, EHLO, REPLY, *talked(f"AUTH {each}")] for each in mechanisms
     ]
     for mechanism, said in zip(mechanisms, target.talk(*sessions), strict=True):
         hold("AUTH" not in said[1], f"AUTH is offered: {said}")
@@ -140,8 +129,8 @@ def users(target: Target) -> int:
         "root",
         "alice@lab.example",
     )
-    vrfy = [[REPLY, EHLO, REPLY, *_sent(f"VRFY {each}")] for each in asked]
-    expn = [[REPLY, EHLO, REPLY, *_sent(f"EXPN {each}")] for each in asked]
+    vrfy = [[REPLY, EHLO, REPLY, *talked(f"VRFY {each}")] for each in asked]
+    expn = [[REPLY, EHLO, REPLY, *talked(f"EXPN {each}")] for each in asked]
     said = target.talk(*vrfy, *expn)
     same({each[-1][:3] for each in said[: len(asked)]}, {"252"}, "VRFY")
     same(len({each[-1] for each in said[: len(asked)]}), 1, "answers to VRFY")

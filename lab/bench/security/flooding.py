@@ -8,7 +8,8 @@ from typing import Any
 
 from lab.bench.edits import Edit
 from lab.bench.security.proof import Proof, hold, same
-from lab.bench.security.target import IO_TIMEOUT, PLACE, Step, Target
+from lab.bench.security.steps import EHLO, REPLY, Step
+from lab.bench.security.target import IO_TIMEOUT, PLACE, Target
 
 PER_CLIENT = 200
 TOTAL = 1000
@@ -19,8 +20,6 @@ PER_SESSION = 1000
 """KiB of memory that one session may cost, whatever it sends: the buffers of one read and of waiting commands."""
 LEFT = 40_000
 """KiB that may stay behind: what the allocator keeps for the next time."""
-REPLY = ("reply",)
-EHLO = ("say", "EHLO m.example\r\n")
 MAIL = ("say", "MAIL FROM:<m@elsewhere.example>\r\n")
 RCPT = ("say", "RCPT TO:<alice@lab.example>\r\n")
 

@@ -9,9 +9,10 @@ from email.message import Message
 from lab.bench.edits import Edit
 from lab.bench.security.liars import STRANGER
 from lab.bench.security.proof import Proof, hold, same
-from lab.bench.security.target import Step, Target
+from lab.bench.security.steps import REPLY, Step, talked
+from lab.bench.security.target import Target
 
-REPLY = ("reply",)
+MAIL = ("EHLO m.example", "MAIL FROM:<m@elsewhere.example>", "RCPT TO:<alice@lab.example>", "DATA")
 LINE = re.compile(
     r"[-\d]{10}T\S+ \S+ (mcp|smtps|smtpc|qmgr|smar)\[\d+\]:( [!-<>-~]+)+"
     r"( [a-z_]+=([!#-<>-\[\]-~]+|\"([ !#-\[\]-~]|\\x[0-9a-f]{2})*\"))*"
@@ -59,11 +60,9 @@ def envelope(target: Target) -> int:
     """EHLO names and addresses with quotes, brackets, blanks and words of a log."""
     sessions: list[list[Step]] = []
     for number, (hello, sender) in enumerate(ENVELOPES):
-        steps: list[Step] = [REPLY]
-        for line in (f"EHLO {hello}", f"MAIL FROM:{sender}", "RCPT TO:<alice@lab.example>", "DATA"):
-            steps += [("say", f"{line}\r\n"), REPLY]
+        begin = (f"EHLO {hello}", f"MAIL FROM:{sender}", "RCPT TO:<alice@lab.example>", "DATA")
         text = f"Subject: {target.token} {number}\r\n\r\nHello.\r\n.\r\n"
-        sessions.append([*steps, ("say", text), REPLY])
+        sessions.append([REPLY, *talked(*begin), ("say", text), REPLY])
     taken = [said for said in target.talk(*sessions) if said[-1].startswith("250")]
     hold(len(taken) > len(ENVELOPES) // 2, f"hardly anything was taken: {taken}")
     for text in target.mail(len(taken)):
@@ -88,13 +87,11 @@ def dsn_parameters(target: Target) -> int:
     """Line ends written as xtext in ENVID and ORCPT, for a report that is sure to come."""
     sessions: list[list[Step]] = []
     for mail, rcpt in [*((each, "") for each in XTEXT), *(("", each) for each in ORCPT)]:
-        steps: list[Step] = [REPLY]
         text = f"Subject: {target.token}\r\n\r\nHello.\r\n.\r\n"
-        for line in (
+        begin = (
             "EHLO m.example", f"MAIL FROM:<alice@lab.example>{mail}", f"RCPT TO:<x@words.liar.example>{rcpt}", "DATA"
-        ):  # fmt: skip
-            steps += [("say", f"{line}\r\n"), REPLY]
-        sessions.append([*steps, ("say", text), ("rest", 1.5)])
+        )  # fmt: skip
+        sessions.append([REPLY, *talked(*begin), ("say", text), ("rest", 1.5)])
     said = target.talk(*sessions)
     for text in target.mail():
         _report_is_sound(text)
@@ -164,13 +161,7 @@ def certificate_names(target: Target) -> int:
         REPLY,
         ("tls", *pair),
     ]
-    for line in (
-        "EHLO m.example",
-        "MAIL FROM:<m@elsewhere.example>",
-        "RCPT TO:<alice@lab.example>",
-        "DATA",
-    ):
-        steps += [("say", f"{line}\r\n"), REPLY]
+    steps += talked(*MAIL)
     text = f"Subject: {target.token}\r\n\r\nHello.\r\n.\r\n"
     said = target.talk([*steps, ("say", text), REPLY])[0]
     target.vm.run("rm -f /tmp/proof.*")
@@ -211,14 +202,7 @@ open("/tmp/proof.pem", "wb").write(made.public_bytes(form.Encoding.PEM))
 
 def dns_names(target: Target) -> int:
     """A client whose address has a name with line ends and quotes, which even leads back to it."""
-    steps: list[Step] = [REPLY]
-    for line in (
-        "EHLO m.example",
-        "MAIL FROM:<m@elsewhere.example>",
-        "RCPT TO:<alice@lab.example>",
-        "DATA",
-    ):
-        steps += [("say", f"{line}\r\n"), REPLY]
+    steps = [REPLY, *talked(*MAIL)]
     text = f"Subject: {target.token}\r\n\r\nHello.\r\n.\r\n"
     said = target.talk([*steps, ("say", text), REPLY], source=STRANGER)[0]
     hold(said[-1].startswith("250"), said)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from lab.bench.edits import Change, Edit
 from lab.bench.security.proof import Proof, hold
-from lab.bench.security.target import MAX_MESSAGE, Step, Target
+from lab.bench.security.steps import EHLO, REPLY, Step
+from lab.bench.security.target import MAX_MESSAGE, Target
 
-REPLY = ("reply",)
-EHLO = ("say", "EHLO m.example\r\n")
 MAIL = ("say", "MAIL FROM:<m@elsewhere.example>\r\n")
 RCPT = ("say", "RCPT TO:<alice@lab.example>\r\n")
 READY: tuple[Step, ...] = (REPLY, EHLO, REPLY)

@@ -6,7 +6,8 @@ import re
 
 from lab.bench.edits import Edit
 from lab.bench.security.proof import Proof, hold, same
-from lab.bench.security.target import Step, Target
+from lab.bench.security.steps import REPLY, Step
+from lab.bench.security.target import Target
 
 OUTSIDE = "someone@elsewhere.example"
 RECIPIENTS = (
@@ -38,7 +39,6 @@ HELLOS = (
     "127.0.0.1",
     "lab.example",
 )
-REPLY = ("reply",)
 
 
 def _asks(hello: str, sender: str, *recipients: str) -> list[Step]:

@@ -6,20 +6,9 @@ import base64
 
 from lab.bench.edits import Edit
 from lab.bench.security.proof import Proof, hold
-from lab.bench.security.target import Step, Target
+from lab.bench.security.steps import EHLO, INSIDE, REPLY, talked
+from lab.bench.security.target import Target
 
-REPLY = ("reply",)
-EHLO = ("say", "EHLO m.example\r\n")
-INSIDE: tuple[Step, ...] = (
-    REPLY,
-    EHLO,
-    REPLY,
-    ("say", "STARTTLS\r\n"),
-    REPLY,
-    ("tls",),
-    EHLO,
-    REPLY,
-)
 PLACES = "/var/log /var/spool/meta1/*.log /var/spool/meta1/ibdb /var/spool/meta1/defedb"
 
 
@@ -29,10 +18,10 @@ def logs(target: Target) -> int:
     encoded = base64.b64encode(f"\0alice\0{guess}".encode()).decode()
     login = [("say", "AUTH LOGIN\r\n"), REPLY, ("say", "YWxpY2U=\r\n"), REPLY]
     word = base64.b64encode(guess.encode()).decode()
-    mail: list[Step] = []
-    for line in ("MAIL FROM:<m@elsewhere.example>", "RCPT TO:<alice@lab.example>", "DATA"):
-        mail += [("say", f"{line}\r\n"), REPLY]
-    mail += [("say", f"Subject: {target.token}\r\n\r\n{content}\r\n.\r\n"), REPLY]
+    mail = [
+        *talked("MAIL FROM:<m@elsewhere.example>", "RCPT TO:<alice@lab.example>", "DATA"),
+        *talked(f"Subject: {target.token}\r\n\r\n{content}\r\n."),
+    ]
     target.talk(
         [*INSIDE, ("plain", "", "alice", "@alice"), *mail],
         [*INSIDE, ("cram", "alice", "@alice")],

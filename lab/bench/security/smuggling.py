@@ -6,7 +6,8 @@ import email
 
 from lab.bench.edits import Edit
 from lab.bench.security.proof import Proof, hold, same
-from lab.bench.security.target import Step, Target
+from lab.bench.security.steps import REPLY, Step
+from lab.bench.security.target import Target
 
 ENDS = (
     # SMTP-Smuggling-Tools (inbound and outbound), smtpsmug
@@ -18,7 +19,6 @@ ENDS = (
     "\r\n.\n\r\n", "\n.\r\r\n", "\r\n. \r\n", "\r\n.\t\r\n", "\n\r.\n\r",
     "\r\n.\x0b\r\n", "\r\n.\x0c\r\n", "\r\n.\x85", "\x85.\x85", "\r\n..\r\n",
 )  # fmt: skip
-REPLY = ("reply",)
 ENVELOPE: tuple[Step, ...] = (
     *(REPLY, ("say", "EHLO m.example\r\n"), REPLY, ("say", "MAIL FROM:<>\r\n"), REPLY),
     *(("say", "RCPT TO:<alice@lab.example>\r\n"), REPLY),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lab.bench.edits import Edit
 from lab.bench.security.proof import Proof, hold, same
-from lab.bench.security.target import Step, Target
+from lab.bench.security.steps import REPLY, Step
+from lab.bench.security.target import Target
 
 EHLO = ("say", "EHLO mallory.example\r\n")
-REPLY = ("reply",)
 BEHIND = (
     "EHLO injected.example\r\n",
     "NOOP\r\n",

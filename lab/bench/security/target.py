@@ -16,6 +16,7 @@ from pathlib import Path
 from lab.bench.edits import INSTALLED, Change, Edit, make
 from lab.bench.foreign import unpack
 from lab.bench.security.liars import NAMES, SERVERS
+from lab.bench.security.steps import REPLY, Step, talked
 from lab.errors import CommandTimeout, LabError
 from lab.host import Host
 from lab.providers.base import Progress
@@ -106,7 +107,6 @@ systemctl daemon-reload; . {KEPT}/modes; rm -r {KEPT}
 
 BEGIN = f": > {HEARD}; mailq | grep -q 'is empty' || qmgrctl delete ALL > /dev/null"
 
-Step = Sequence[str | int | float]
 Said = list[str]
 
 
@@ -211,11 +211,9 @@ class Target:
             *(f"RCPT TO:<{each}>" for each in recipients),
             "DATA",
         ]
-        steps: list[Step] = [("reply",), ("say", "EHLO friend.example\r\n"), ("reply",)]
-        for line in lines:
-            steps += [("say", f"{line}\r\n"), ("reply",)]
-        text = f"Subject: {self.token}\r\nFrom: <{sender}>\r\n\r\nHello.\r\n.\r\n"
-        return self.talk([*steps, ("say", text), ("reply",), ("say", "QUIT\r\n")])[0][-1]
+        text = f"Subject: {self.token}\r\nFrom: <{sender}>\r\n\r\nHello.\r\n."
+        steps = [REPLY, *talked("EHLO friend.example", *lines, text), ("say", "QUIT\r\n")]
+        return self.talk(steps)[0][-1]
 
     def heard(self, server: str) -> list[str]:
         """What a liar has heard since the proof began, line by line."""
