@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-site setup-test book site serve pdf epub archive links newest baseline test check fix lock run clean
+.PHONY: help setup setup-site setup-class setup-test book site serve pdf epub archive links newest baseline test check fix lock run clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ setup:  ## Install what this host lacks, and the Python environment (the targets
 
 setup-site:
 	@lab/setup.sh site
+
+setup-class:
+	@lab/setup.sh class
 
 setup-test:
 	@lab/setup.sh test

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Set the project up: Debian packages of the host, then the Python environment in .venv.
-# Usage: lab/setup.sh site|book|test   Safe to repeat; does nothing when nothing is missing.
+# Usage: lab/setup.sh site|book|class|test   Safe to repeat; does nothing when nothing is missing.
 # It asks once on a terminal before it installs packages; CI=true or YES=1 means yes.
 set -eu
 cd "$(dirname "$0")/.."
-what=${1:?usage: lab/setup.sh site|book|test}
+what=${1:?usage: lab/setup.sh site|book|class|test}
 python=${PYTHON:-python3}
 
 say() { printf '%s\n' "$*" >&2; }
@@ -13,8 +13,9 @@ fail() { say "setup: $1"; say "  next: $2"; exit 2; }
 case $what in   # each target needs what the smaller ones need, too
     site) groups=site ;;
     book) groups='site|book' ;;
-    test) groups='site|book|test' ;;
-    *) fail "no such target: $what" "lab/setup.sh site|book|test" ;;
+    class) groups='site|book|class' ;;
+    test) groups='site|book|class|test' ;;
+    *) fail "no such target: $what" "lab/setup.sh site|book|class|test" ;;
 esac
 
 wanted() {   # name, tab, reason of each package this target needs
@@ -73,15 +74,17 @@ if [ "$(cat $stamp 2>/dev/null)" != "$lock" ]; then
         fail "pip could not install the lab package" "see its lines above"
     printf '%s\n' "$lock" > $stamp
 fi
-[ "$what" = test ] || exit 0
 
-node=.venv/node
-lock=$(sha256sum < tests/node/package-lock.json)
-if [ "$(cat $node/.locked 2>/dev/null)" != "$lock" ]; then
-    say "npm packages: exactly those of tests/node/package-lock.json, into $node (once, a quarter of a minute)"
-    mkdir -p $node
-    cp tests/node/package.json tests/node/package-lock.json $node
-    PATH=$PWD/.venv/bin:$PATH npm ci --prefix $node --ignore-scripts --no-audit --no-fund --loglevel error >&2 ||
-        fail "npm could not install tests/node" "see its lines above"
-    printf '%s\n' "$lock" > $node/.locked
-fi
+npm_packages() {   # folder with a lock, where its packages go
+    lock=$(sha256sum < "$1/package-lock.json")
+    [ "$(cat "$2/.locked" 2>/dev/null)" != "$lock" ] || return 0
+    say "npm packages: exactly those of $1/package-lock.json, into $2 (once, a quarter of a minute)"
+    mkdir -p "$2"
+    cp "$1/package.json" "$1/package-lock.json" "$2"
+    PATH=$PWD/.venv/bin:$PATH npm ci --prefix "$2" --ignore-scripts --no-audit --no-fund --loglevel error >&2 ||
+        fail "npm could not install $1" "see its lines above"
+    printf '%s\n' "$lock" > "$2/.locked"
+}
+
+case $what in class|test) npm_packages lab/classroom/proxy .venv/proxy ;; esac
+case $what in test) npm_packages tests/node .venv/node ;; esac
