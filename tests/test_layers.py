@@ -12,6 +12,7 @@ TOP = Path(__file__).resolve().parent.parent / "lab"
 LAYERS = (
     {"errors", "result"},
     {"config"},
+    {"classroom.place", "classroom.protocol", "classroom.settings", "classroom.client"},
     {"show", "script"},
     {"pictures"},
     {"providers.base"},
@@ -24,6 +25,7 @@ LAYERS = (
     {"drift"},
     {"notebook", "chapters", "inputs"},
     {"session"},
+    {"classroom"},
     {"console", "bench"},
     {"cli"},
 )

@@ -1,0 +1,1 @@
+"""A class: many trainees on one host, each with a JupyterLab and a lab machine of their own."""

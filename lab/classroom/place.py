@@ -1,0 +1,94 @@
+"""Where a class keeps what it has: everything lies below one folder that only root can open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.config import state_dir
+
+CLASS = "class"
+"""Name of the folder; no lab may be called so."""
+MODEL = "class-ends"
+"""Name of the lab, among the machines of the trainees, in which the class-wide ends of chapters are made."""
+
+
+def top() -> Path:
+    """The class's folder, mode 0700: all paths below are in it."""
+    path = state_dir() / CLASS
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def settings_file() -> Path:
+    """Settings of the class and its roster (`lab.classroom.settings`); the class is up while it is there."""
+    return top() / "class.json"
+
+
+def passwords() -> Path:
+    """What the instructor hands out: CSV, mode 0600."""
+    return top() / "passwords.csv"
+
+
+def events() -> Path:
+    """The broker's SQLite file of events and messages."""
+    return top() / "events.sqlite"
+
+
+def tls() -> Path:
+    """Certificate and key of the proxy."""
+    return top() / "tls"
+
+
+def hub() -> Path:
+    """JupyterHub's own files: database, secrets, tokens, pid files, logs."""
+    return top() / "hub"
+
+
+def run() -> Path:
+    """Sockets of the broker."""
+    return top() / "run"
+
+
+def instructor_socket() -> Path:
+    """The broker's socket for the instructor's page, the spawner and `lab class`: root only."""
+    return run() / "instructor.sock"
+
+
+def trainee_run(name: str) -> Path:
+    """Folder with a trainee's socket, /run/lab in the sandbox: of root and the trainee's group, mode 0750."""
+    return run() / name
+
+
+def trainee_socket(name: str) -> Path:
+    """The broker's socket for one trainee."""
+    return trainee_run(name) / "broker.sock"
+
+
+def home(name: str) -> Path:
+    """Where a trainee's home is mounted."""
+    return top() / "homes" / name
+
+
+def home_image(name: str) -> Path:
+    """The file system of that home."""
+    return top() / "homes" / f"{name}.img"
+
+
+def machine(name: str) -> Path:
+    """Folder of a trainee's machine: its keys, and the folder it shares with the host."""
+    return top() / "machines" / name
+
+
+def storage() -> Path:
+    """Where podman's storage for the class is mounted: xfs with project quotas."""
+    return top() / "storage"
+
+
+def storage_image() -> Path:
+    """The sparse file that holds it."""
+    return top() / "storage.img"
+
+
+def storage_settings() -> Path:
+    """The storage.conf that CONTAINERS_STORAGE_CONF names for the broker's podman."""
+    return top() / "storage.conf"
