@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from views import VIEWS, axe, opened, settle
 
 CHAPTER = "notebooks/09-starting.html"
@@ -17,17 +17,17 @@ def test_a_word_tells_its_meaning_on_focus_and_hover(browser: Browser, site_addr
         word, box = page.locator(WORD).first, page.locator("#meaning")
         page.keyboard.press("Tab")  # so that focus counts as made by keyboard
         word.focus()
-        assert box.is_visible()
+        expect(box).to_be_visible()
         assert word.get_attribute("aria-describedby") == "meaning"
         assert len(box.inner_text()) > 20
         assert axe(page) == ()
         page.keyboard.press("Escape")
-        assert box.is_hidden()
+        expect(box).to_be_hidden()
         word.hover()
-        assert box.is_visible()
+        expect(box).to_be_visible()
         box.hover()
         page.wait_for_timeout(300)
-        assert box.is_visible()
+        expect(box).to_be_visible()
 
 
 def test_a_touch_shows_the_meaning_and_a_second_one_follows(
@@ -37,7 +37,7 @@ def test_a_touch_shows_the_meaning_and_a_second_one_follows(
     with opened(browser, "phone", site_address + CHAPTER) as page:
         word, box = page.locator(WORD).first, page.locator("#meaning")
         word.tap()
-        assert box.is_visible()
+        expect(box).to_be_visible()
         place = box.bounding_box()
         assert place
         assert place["x"] >= 0
@@ -77,29 +77,49 @@ def test_reading_is_remembered_here_and_can_be_forgotten(
         settle(page)
         assert axe(page) == ()
         offer.locator("button").click()
-        assert offer.is_hidden()
+        expect(offer).to_be_hidden()
         assert page.evaluate("localStorage.getItem('meta1-book-reading')") is None
         assert page.locator("a.was-read").count() == 0
 
 
-def test_the_letter_moves_is_held_and_rests_for_who_wants_no_motion(
-    browser: Browser, site_address: str
-) -> None:
-    """The first page's picture moves by itself, stands still when held, and lies at its end without motion."""
-    where = "document.querySelector('.mail-path.wide .letter').getBoundingClientRect().x"
-    moving = f"new Promise(done => {{ const x = {where}; setTimeout(() => done({where} !== x), 3000); }})"
+MOTIONS = """window.motions = [];
+for (const kind of ['transitionrun', 'animationstart'])
+    document.addEventListener(kind, e => motions.push(`${e.type} ${e.target.tagName}.${e.target.getAttribute('class')}`), true);"""
+"""Takes down whatever begins to move, from before the page is there."""
+LETTER = "document.querySelector('.mail-path.wide .letter').getBoundingClientRect().x"
+MOVES = f"new Promise(done => {{ const x = {LETTER}; setTimeout(() => done({LETTER} !== x), 3000); }})"
+
+
+def test_the_letter_moves_and_can_be_held(browser: Browser, site_address: str) -> None:
+    """The first page's picture moves by itself, and stands still from when it is held."""
     with opened(browser, "desktop", site_address + "book/index.html") as page:
-        assert page.evaluate(moving)
+        assert page.evaluate(MOVES)
         page.locator(".mail-path-frame input").check()
         settle(page)  # it is held from the next frame on
-        assert not page.evaluate(moving)
-    context = browser.new_context(**VIEWS["desktop"], reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(site_address + "book/index.html")
-    assert page.evaluate("document.getAnimations().length") == 0
-    letter, last = page.evaluate(
-        f"[{where}, document.querySelector('.mail-path.wide .at:nth-last-of-type(2) .stop').getBoundingClientRect().x]"
-    )
-    assert abs(letter - last) < 60
-    assert page.locator(".mail-path-frame input").is_hidden()
-    context.close()
+        assert not page.evaluate(MOVES)
+
+
+def test_who_wants_no_motion_gets_none(browser: Browser, site_address: str) -> None:
+    """Nothing moves at all, not even the theme's buttons as they are used, and the letter lies at its end."""
+    moved = {}
+    for wish in ("no-preference", "reduce"):
+        context = browser.new_context(**VIEWS["desktop"], reduced_motion=wish)
+        context.add_init_script(MOTIONS)
+        page = context.new_page()
+        page.goto(site_address + "book/index.html")
+        settle(page)
+        page.locator("button.theme-switch-button").hover()
+        page.locator("button.theme-switch-button").click()
+        settle(page)
+        moved[wish] = page.evaluate("motions")
+        if wish == "reduce":
+            assert page.evaluate("document.getAnimations().length") == 0
+            letter, last = page.evaluate(
+                f"[{LETTER}, document.querySelector('.mail-path.wide .at:nth-last-of-type(2) .stop').getBoundingClientRect().x]"
+            )
+            assert abs(letter - last) < 60
+            expect(page.locator(".mail-path-frame input")).to_be_hidden()
+        context.close()
+    assert moved["reduce"] == []
+    assert any("letter" in motion for motion in moved["no-preference"])
+    assert any("theme-switch" in motion for motion in moved["no-preference"])
