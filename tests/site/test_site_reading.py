@@ -83,10 +83,11 @@ def test_reading_is_remembered_here_and_can_be_forgotten(
 
 
 MOTIONS = """window.motions = [];
-for (const kind of ['transitionrun', 'animationstart'])
-    document.addEventListener(kind, e => motions.push(`${e.type} ${e.target.tagName}.${e.target.getAttribute('class')}`), true);"""
+const tell = e => motions.push(`${e.type} ${e.target.tagName} ${e.target.getAttribute('class')}`);
+for (const kind of ['transitionrun', 'animationstart']) document.addEventListener(kind, tell, true);"""
 """Takes down whatever begins to move, from before the page is there."""
 LETTER = "document.querySelector('.mail-path.wide .letter').getBoundingClientRect().x"
+LAST = "document.querySelector('.mail-path.wide .at:nth-last-of-type(2) .stop').getBoundingClientRect().x"
 MOVES = f"new Promise(done => {{ const x = {LETTER}; setTimeout(() => done({LETTER} !== x), 3000); }})"
 
 
@@ -114,9 +115,7 @@ def test_who_wants_no_motion_gets_none(browser: Browser, site_address: str) -> N
         moved[wish] = page.evaluate("motions")
         if wish == "reduce":
             assert page.evaluate("document.getAnimations().length") == 0
-            letter, last = page.evaluate(
-                f"[{LETTER}, document.querySelector('.mail-path.wide .at:nth-last-of-type(2) .stop').getBoundingClientRect().x]"
-            )
+            letter, last = page.evaluate(f"[{LETTER}, {LAST}]")
             assert abs(letter - last) < 60
             expect(page.locator(".mail-path-frame input")).to_be_hidden()
         context.close()
