@@ -88,7 +88,9 @@ for (const kind of ['transitionrun', 'animationstart']) document.addEventListene
 """Takes down whatever begins to move, from before the page is there."""
 LETTER = "document.querySelector('.mail-path.wide .letter').getBoundingClientRect().x"
 LAST = "document.querySelector('.mail-path.wide .at:nth-last-of-type(2) .stop').getBoundingClientRect().x"
-MOVES = f"new Promise(done => {{ const x = {LETTER}; setTimeout(() => done({LETTER} !== x), 3000); }})"
+MOVES = (
+    f"new Promise(done => {{ const x = {LETTER}; setTimeout(() => done({LETTER} !== x), 3000); }})"
+)
 
 
 def test_the_letter_moves_and_can_be_held(browser: Browser, site_address: str) -> None:
