@@ -18,7 +18,8 @@ from lab.errors import ConnectionLost, HostKeyMismatch, LabError, NotUp, Unknown
 from lab.host import Host
 from lab.lab import FRESH, Lab
 from lab.machine import image
-from lab.providers.container import ContainerProvider, podman
+from lab.providers.container import ContainerProvider
+from lab.providers.podman import podman
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,7 +20,7 @@ LAYERS = (
     {"dialog", "host"},
     {"check", "keys", "pki", "release"},
     {"machine"},
-    {"providers.container", "providers.vagrant"},
+    {"providers.podman", "providers.container", "providers.vagrant", "providers.classroom"},
     {"lab"},
     {"drift"},
     {"notebook", "chapters", "inputs"},

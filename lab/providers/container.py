@@ -8,6 +8,7 @@ user of the host can connect. A checkpoint is an image that `podman commit` make
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import hashlib
 import json
@@ -15,21 +16,45 @@ import os
 import resource
 import shutil
 import socket
-import subprocess
+import stat
 import time
-from functools import cache
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lab.errors import LabError, NoProvider, NotUp, UnknownName
 from lab.keys import MACHINE, ensure_keys
 from lab.machine import image
 from lab.providers.base import Endpoint, Finding, Progress, Status
+from lab.providers.podman import Store, cgroup_v2, podman, podmen, rootless, sudo_works
 
 BOOT_SECONDS = 60.0
 REPOSITORY = "localhost/meta1-lab"
 LABEL = "meta1-lab.container"
 # Stated, since podman's own defaults are higher than what a host without CAP_SYS_RESOURCE lets it set.
-LIMITS = {"nofile": (resource.RLIMIT_NOFILE, 1 << 20), "nproc": (resource.RLIMIT_NPROC, 1 << 15)}
+ULIMITS = {"nofile": (resource.RLIMIT_NOFILE, 1 << 20), "nproc": (resource.RLIMIT_NPROC, 1 << 15)}
+# What is written to the console of the machine is kept on the host, outside of any limit of its disk.
+LOG = ("--log-driver=k8s-file", "--log-opt=max-size=1mb")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a container may have of its host."""
+
+    memory: int
+    """MiB; no swap beside it."""
+    cpus: float
+    pids: int
+
+    def options(self) -> tuple[str, ...]:
+        """Options of `podman run`."""
+        memory = f"{self.memory}m"
+        return (
+            f"--memory={memory}",
+            f"--memory-swap={memory}",
+            f"--cpus={self.cpus}",
+            f"--pids-limit={self.pids}",
+        )
 
 
 class ContainerProvider:
@@ -37,8 +62,12 @@ class ContainerProvider:
 
     name = "container"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits | None = None, store: Store | None = None
+    ) -> None:
         self.folder = folder
+        self._limits = limits
+        self._podman = partial(podman, store=store)
         self.container = (
             f"meta1-lab-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-{folder.name}"
         )
@@ -54,7 +83,7 @@ class ContainerProvider:
         if state == "stopped":
             # Stopped by a restart of the host: /run in it is gone, the rest is as it was.
             progress("starting the container again")
-            podman("start", self.container)
+            self._podman("start", self.container)
         elif state == "absent":
             self._run(base_image(progress), progress)
         self._await_sshd()
@@ -65,20 +94,20 @@ class ContainerProvider:
         if not shutil.which("podman"):
             return
         self._await_orphans()
-        podman("rm", "--force", "--time", "0", "--ignore", self.container)
+        self._podman("rm", "--force", "--time", "0", "--ignore", self.container)
         # By label, since a checkpoint that was replaced or forgotten while in use has no name any more.
-        images = podman(
+        images = self._podman(
             "images", "--quiet", "--no-trunc", "--filter", f"label={LABEL}={self.container}"
         ).split()
         if images:
-            podman("rmi", "--force", *dict.fromkeys(images), check=False)
+            self._podman("rmi", "--force", *dict.fromkeys(images), check=False)
         shutil.rmtree(self.folder / "run", ignore_errors=True)
 
     def status(self) -> Status:
         """Ask podman for the container's state."""
         if not shutil.which("podman"):
             return Status("absent", self.name, "podman is not installed")
-        shown = podman(
+        shown = self._podman(
             "container",
             "inspect",
             "--format",
@@ -101,11 +130,14 @@ class ContainerProvider:
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             # Through the folder's descriptor: a socket's path may have no more than 107 bytes.
-            folder = os.open(self.folder / "run", os.O_PATH | os.O_DIRECTORY)
+            # What lies there is made by root on the machine: a link would lead us to any socket of this host.
+            end = os.open(self.folder / "run" / "ssh.sock", os.O_PATH | os.O_NOFOLLOW)
             try:
-                stream.connect(f"/proc/self/fd/{folder}/ssh.sock")
+                if not stat.S_ISSOCK(os.fstat(end).st_mode):
+                    raise FileNotFoundError(errno.ENOENT, "no socket")
+                stream.connect(f"/proc/self/fd/{end}")
             finally:
-                os.close(folder)
+                os.close(end)
         except OSError as error:
             stream.close()
             raise NotUp(f"no machine answers for the lab in {self.folder}", "lab up") from error
@@ -115,15 +147,15 @@ class ContainerProvider:
         """Kill every process at once. What they had written is on this host's disk, synced or not."""
         if self.status().state != "running":
             raise NotUp("only a running lab has power to cut", "lab up")
-        podman("kill", "--signal", "KILL", self.container)
-        podman("wait", self.container)
+        self._podman("kill", "--signal", "KILL", self.container)
+        self._podman("wait", self.container)
 
     def save(self, name: str) -> None:
         """Commit the container's file system; the processes stand still meanwhile, so the files agree."""
         if self.status().state != "running":
             raise NotUp("only a running lab can be saved", "lab up")
-        podman("exec", self.container, "sync", "--file-system", "/")
-        podman(
+        self._podman("exec", self.container, "sync", "--file-system", "/")
+        self._podman(
             "commit",
             "--quiet",
             "--pause",
@@ -137,12 +169,16 @@ class ContainerProvider:
         """Start anew from a checkpoint: the services that are enabled come up as after a boot."""
         if name not in self.names():
             raise UnknownName("checkpoint", name, self.names())
-        self._run(f"{self.states}:{name}", lambda _: None)
+        self.start_from(f"{self.states}:{name}")
+
+    def start_from(self, image: str) -> None:
+        """Start anew from an image, which may be another lab's checkpoint."""
+        self._run(image, lambda _: None)
         self._await_sshd()
 
     def names(self) -> list[str]:
         """Tags of this lab's repository."""
-        shown = podman(
+        shown = self._podman(
             "images", "--filter", f"reference={self.states}", "--format", "json", check=False
         )
         images = sorted(json.loads(shown or "[]"), key=lambda i: i["Created"])
@@ -158,7 +194,7 @@ class ContainerProvider:
         """Drop one checkpoint; if the machine was started from it, only its name."""
         for verb in ("rmi", "untag"):
             if name in self.names():
-                podman(verb, f"{self.states}:{name}", check=False)
+                self._podman(verb, f"{self.states}:{name}", check=False)
 
     @classmethod
     def doctor(cls) -> list[Finding]:
@@ -182,7 +218,7 @@ class ContainerProvider:
         if os.geteuid() and not rootless():
             findings.append(
                 Finding(
-                    _sudo_works(),
+                    sudo_works(),
                     "root for podman: rootless needs cgroup v2 and a line for "
                     f"{getpass.getuser()} in /etc/subuid",
                     "sudo -v",
@@ -199,17 +235,16 @@ class ContainerProvider:
 
     def _run(self, source: str, progress: Progress) -> None:
         progress("starting the container")
+        self._podman("rm", "--force", "--time", "0", "--ignore", self.container)
         keys, run = self.folder / "keys", self.folder / "run"
+        shutil.rmtree(run, ignore_errors=True)  # whatever the machine before has put there
         for path in (keys, run):
             path.mkdir(
                 mode=0o755, exist_ok=True
             )  # reachable only by the owner of the folder above, mode 0700
         shutil.copy(self.folder / "key.pub", keys / "authorized_key")
         shutil.copy(self.folder / "host_key", keys / "host_key")
-        with contextlib.suppress(FileNotFoundError):
-            (run / "ssh.sock").unlink()
-        podman("rm", "--force", "--time", "0", "--ignore", self.container)
-        podman(
+        self._podman(
             "run",
             "--detach",
             "--name",
@@ -218,7 +253,9 @@ class ContainerProvider:
             "--network=none",
             "--no-hosts",
             f"--hostname={MACHINE}",
-            *(f"--ulimit={name}={_limit(*limit)}" for name, limit in LIMITS.items()),
+            *(f"--ulimit={name}={_limit(*limit)}" for name, limit in ULIMITS.items()),
+            *(self._limits.options() if self._limits else ()),
+            *LOG,
             f"--volume={keys}:/lab/keys:ro",
             f"--volume={run}:/lab/run",
             source,
@@ -228,7 +265,7 @@ class ContainerProvider:
     def _await_orphans(self) -> None:
         """Let a podman end whose `lab up` was killed: what it still makes could not be found and removed now."""
         deadline = time.monotonic() + BOOT_SECONDS
-        while _podmen(self.container) and time.monotonic() < deadline:
+        while podmen(self.container) and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def _await_sshd(self) -> None:
@@ -252,7 +289,7 @@ class ContainerProvider:
             time.sleep(0.02)
 
     def _last_words(self) -> str:
-        return podman("logs", "--tail", "8", self.container, check=False)
+        return self._podman("logs", "--tail", "8", self.container, check=False)
 
 
 def base_image(progress: Progress) -> str:
@@ -268,41 +305,6 @@ def base_image(progress: Progress) -> str:
     return reference
 
 
-def podman(*arguments: str, check: bool = True, timeout: float = 120) -> str:
-    """Run podman and return what it printed; a failure raises `LabError` with its own words."""
-    command = [*_engine(), *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LabError(
-            f"podman {arguments[0]} did not end within {timeout:.0f} s", "lab doctor"
-        ) from error
-    if done.returncode and check:
-        raise LabError(
-            f"podman {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}", "lab doctor"
-        )
-    return done.stdout if not done.returncode else ""
-
-
-def _podmen(container: str) -> list[int]:
-    """Process ids of the podman commands at work on that container, whoever has started them."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = path.read_bytes().decode(errors="replace").split("\0")
-            if Path(words[0]).name == "podman" and any(container in word for word in words[1:]):
-                found.append(int(path.parent.name))
-    return found
-
-
 def require_podman() -> None:
     """Raise `NoProvider` with every missing thing and the command that mends it."""
     lacking = [f for f in ContainerProvider.doctor() if not f.ok]
@@ -310,46 +312,6 @@ def require_podman() -> None:
         raise NoProvider(
             "the container provider lacks " + "; ".join(f.what for f in lacking), lacking[0].mend
         )
-
-
-@cache
-def _engine() -> tuple[str, ...]:
-    """The podman command for this host: as ourselves where that works, else through sudo."""
-    privileged = () if os.geteuid() == 0 or rootless() else ("sudo", "--non-interactive")
-    runtime = shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if cgroup_v2() or not runtime:
-        return (*privileged, "podman")
-    # Without systemd on the host there is nobody to ask for a cgroup: podman makes it itself.
-    return (*privileged, "podman", "--runtime", runtime, "--cgroup-manager", "cgroupfs")
-
-
-@cache
-def cgroup_v2() -> bool:
-    """Does this host have the unified control group tree?"""
-    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
-
-
-@cache
-def rootless() -> bool:
-    """May an ordinary user run a container with systemd in it here?"""
-    if os.geteuid() == 0 or not cgroup_v2():
-        return False
-    with contextlib.suppress(OSError):
-        users = [line.split(":")[0] for line in Path("/etc/subuid").read_text().splitlines()]
-        return bool({getpass.getuser(), str(os.getuid())} & set(users)) and bool(
-            shutil.which("newuidmap")
-        )
-    return False
-
-
-def _sudo_works() -> bool:
-    return (
-        bool(shutil.which("sudo"))
-        and subprocess.run(
-            ["sudo", "--non-interactive", "true"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
 
 
 def _limit(kind: int, most: int) -> str:

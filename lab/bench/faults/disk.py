@@ -15,7 +15,8 @@ from pathlib import Path
 
 from lab.bench.faults.ground import KEPT, Ground
 from lab.errors import LabError
-from lab.providers.container import ContainerProvider, podman
+from lab.providers.container import ContainerProvider
+from lab.providers.podman import podman
 from lab.script import fill
 
 SPOOL = "/var/spool/meta1"
