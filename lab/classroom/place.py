@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from lab.config import state_dir
@@ -75,20 +76,15 @@ def home_image(name: str) -> Path:
 
 
 def machine(name: str) -> Path:
-    """Folder of a trainee's machine: its keys, and the folder it shares with the host."""
+    """Where a trainee's machine has all it has: keys, disk, checkpoints."""
     return top() / "machines" / name
 
 
-def storage() -> Path:
-    """Where podman's storage for the class is mounted: xfs with project quotas."""
-    return top() / "storage"
+def machine_image(name: str) -> Path:
+    """The file system of that folder, which is also the limit of it all."""
+    return top() / "machines" / f"{name}.img"
 
 
-def storage_image() -> Path:
-    """The sparse file that holds it."""
-    return top() / "storage.img"
-
-
-def storage_settings() -> Path:
-    """The storage.conf that CONTAINERS_STORAGE_CONF names for the broker's podman."""
-    return top() / "storage.conf"
+def podman_run(name: str) -> Path:
+    """What podman keeps of that machine while the host is up."""
+    return Path("/run/meta1-lab-class") / hashlib.sha256(str(top()).encode()).hexdigest()[:8] / name

@@ -32,7 +32,7 @@ class Share:
     cpus: float
     pids: int
     disk: int
-    """MiB: what a machine may write beside its image; a trainee's home."""
+    """MiB of the file system that holds a machine's disk with its checkpoints, or a trainee's home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,9 @@ class Settings:
     idle_minutes: int = 60
     """After so long without activity a JupyterLab is ended; 0 never. The machine stays."""
     machine: Share = field(
-        default_factory=lambda: Share(memory=640, cpus=1.0, pids=1024, disk=1024)
+        default_factory=lambda: Share(memory=640, cpus=1.0, pids=1024, disk=2048)
     )
     sandbox: Share = field(default_factory=lambda: Share(memory=1024, cpus=1.0, pids=512, disk=512))
-    checkpoints: int = 4096
-    """MiB that a trainee's own checkpoints may have together."""
     at_once: int = 4
     """Commands of podman that the broker runs at the same time, for all trainees together."""
     prepare: bool = True

@@ -62,6 +62,12 @@ def podman(
     return done.stdout if not done.returncode else ""
 
 
+@cache
+def graph() -> Path:
+    """Where this host's own podman keeps its images."""
+    return Path(podman("info", "--format", "{{.Store.GraphRoot}}").strip())
+
+
 def podmen(container: str) -> list[int]:
     """Process ids of the podman commands at work on that container, whoever has started them."""
     found = []
