@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from lab.classroom.place import CLASS
 from lab.config import lab_name, settings, state_dir
 from lab.errors import ConnectionLost, LabError, NoProvider, NotUp, UnknownName
 from lab.host import Host
 from lab.machine import image
 from lab.providers.base import Progress, Provider, Status
+from lab.providers.classroom import ClassroomProvider
 from lab.providers.container import ContainerProvider
 from lab.providers.vagrant import VagrantProvider
 
-PROVIDERS: dict[str, type[ContainerProvider] | type[VagrantProvider]] = {
-    ContainerProvider.name: ContainerProvider,
-    VagrantProvider.name: VagrantProvider,
+Kind = type[ContainerProvider] | type[VagrantProvider] | type[ClassroomProvider]
+PROVIDERS: dict[str, Kind] = {
+    each.name: each for each in (ContainerProvider, VagrantProvider, ClassroomProvider)
 }
 FRESH = "fresh"
 """Checkpoint of the machine as it first came up."""
@@ -43,13 +45,18 @@ class Lab:
 
     def __init__(self, name: str | None = None, provider: str | None = None) -> None:
         self.name = name or lab_name()
-        if not NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name) or self.name == CLASS:
             raise LabError(
                 f"{self.name!r} is no name for a lab",
-                "use up to 31 small letters, digits and hyphens",
+                f"use up to 31 small letters, digits and hyphens, but not {CLASS!r}",
             )
         self.folder = state_dir() / self.name
-        self._wanted = provider or os.environ.get("LAB_PROVIDER") or settings().get("provider")
+        self._wanted = (
+            provider
+            or os.environ.get("LAB_PROVIDER")
+            or (ClassroomProvider.name if ClassroomProvider.usable() else None)
+            or settings().get("provider")
+        )
         if self._wanted and self._wanted not in PROVIDERS:
             raise UnknownName("provider", self._wanted, list(PROVIDERS))
         self._host: Host | None = None
@@ -138,6 +145,10 @@ class Lab:
     def kind(self) -> str:
         """Name of the provider that this lab has, or would get. Raises `NoProvider`."""
         return str(self._record().get("provider") or self._wanted or automatic())
+
+    def machine(self) -> str:
+        """What the machine is, whoever makes it: ``container`` or ``vagrant``. Raises `NoProvider`."""
+        return PROVIDERS[self.kind()].machine
 
     def provider(self) -> Provider:
         """The provider this lab came up with. Raises `NotUp` if it never did."""

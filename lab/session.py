@@ -46,7 +46,7 @@ class Session:
 
     def key(self, notebook: Path) -> str:
         """Hash of everything that makes the state at the end of that notebook; needs no lab."""
-        digest = hashlib.sha256(f"{self._lab.kind()} {recipe_hash()} {package_hash()}".encode())
+        digest = hashlib.sha256(f"{self._lab.machine()} {recipe_hash()} {package_hash()}".encode())
         for each in chapters():
             own = (code_key(each.notebook), each.made_of, chapter_hash(each.notebook))
             digest.update(" ".join(own).encode())
@@ -81,7 +81,7 @@ class Session:
         """What the running machine is, in its own words. Raises `NotUp`."""
         lines = self._lab.host.run(VERSIONS).stdout.splitlines()
         versions = dict(line.split(" ", 1) for line in lines if " " in line)
-        return Machine(self._lab.kind(), recipe_hash(), versions)
+        return Machine(self._lab.machine(), recipe_hash(), versions)
 
     def _names(self) -> set[str]:
         """Saved states, asked for once: while we work on a lab nobody else does."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from types import ModuleType
 
 from lab.chapters.exercise import Task, parse_task
 from lab.config import ROOT
+from lab.drift.notebooks import load, source
 from lab.errors import BadNotebook, CheckFailed, CommandFailed, CommandTimeout, UnknownName
 from lab.host import Host
 
@@ -61,6 +63,14 @@ class Chapter:
     def number(self) -> int:
         """Its place in the tutorial."""
         return int(self.name.split("-", 1)[0])
+
+    @property
+    def title(self) -> str:
+        """The notebook's heading without its number. Raises `BadNotebook`."""
+        heading, *_ = source(load(self.notebook)["cells"][0]).splitlines() or [""]
+        if not (found := re.fullmatch(r"# \d+\. (.+)", heading)):
+            raise BadNotebook(f"{self.notebook.name} does not begin with '# {self.number}. Title'")
+        return found[1]
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -9,8 +9,8 @@ from lab.config import state_dir
 
 CLASS = "class"
 """Name of the folder; no lab may be called so."""
-MODEL = "class-ends"
-"""Name of the lab, among the machines of the trainees, in which the class-wide ends of chapters are made."""
+MODEL = "class.ends"
+"""Stands among the trainees for the machine on which the ends of chapters are made; no trainee can be called so."""
 
 
 def top() -> Path:
@@ -33,6 +33,11 @@ def passwords() -> Path:
 def events() -> Path:
     """The broker's SQLite file of events and messages."""
     return top() / "events.sqlite"
+
+
+def model() -> Path:
+    """State folder of the lab that makes the ends of chapters, as a trainee's is in the home."""
+    return top() / "model"
 
 
 def tls() -> Path:

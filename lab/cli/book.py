@@ -153,7 +153,7 @@ def drift_proof(lab: Lab, chosen: list[Chapter]) -> int:
 @as_json
 def doctor(json_: bool) -> None:
     """What each provider needs on this host, what is missing, and the command that mends it."""
-    findings = {name: kind.doctor() for name, kind in PROVIDERS.items()}
+    findings = {name: found for name, kind in PROVIDERS.items() if (found := kind.doctor())}
     if json_:
         emit({name: [asdict(f) for f in found] for name, found in findings.items()})
     else:

@@ -58,7 +58,7 @@ def faults(
         if name not in known:
             raise UnknownName("fault", name, list(known))
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
-    chosen = [known[each] for each in names] or [f for f in FAULTS if lab.kind() in f.machines]
+    chosen = [known[each] for each in names] or [f for f in FAULTS if lab.machine() in f.machines]
     with working("bench faults") as progress:
         ground = prepared(lab, progress) if install else Ground(lab)
         if prove:

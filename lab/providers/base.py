@@ -45,6 +45,8 @@ class Provider(Protocol):
     """A machine that can be made, reached, saved and thrown away. Every method may raise `LabError`."""
 
     name: str
+    machine: str
+    """What it makes: two providers of the same machine can use each other's checkpoints."""
 
     def up(self, progress: Progress) -> Endpoint:
         """Leave a machine whose sshd answers; making nothing anew that is there already."""

@@ -29,6 +29,8 @@ from lab.providers.base import Endpoint, Finding, Progress, Status
 from lab.providers.podman import Store, cgroup_v2, podman, podmen, rootless, sudo_works
 
 BOOT_SECONDS = 60.0
+PAUSES = 5
+"""Tries to stop all processes of a machine: with control groups v1 the kernel gives up on a busy host."""
 REPOSITORY = "localhost/meta1-lab"
 LABEL = "meta1-lab.container"
 # Stated, since podman's own defaults are higher than what a host without CAP_SYS_RESOURCE lets it set.
@@ -60,7 +62,7 @@ class Limits:
 class ContainerProvider:
     """One container and its checkpoints; the name is made from the lab's folder, so two checkouts never collide."""
 
-    name = "container"
+    name = machine = "container"
 
     def __init__(
         self, folder: Path, limits: Limits | None = None, store: Store | None = None
@@ -93,7 +95,7 @@ class ContainerProvider:
         """Remove container and checkpoints."""
         if not shutil.which("podman"):
             return
-        self._await_orphans()
+        self.await_orphans()
         self._podman("rm", "--force", "--time", "0", "--ignore", self.container)
         # By label, since a checkpoint that was replaced or forgotten while in use has no name any more.
         images = self._podman(
@@ -128,6 +130,7 @@ class ContainerProvider:
     def connect(self) -> socket.socket:
         """A stream to sshd over the shared folder's socket."""
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stream.setblocking(False)  # who accepts nothing does not make us wait: connect fails then
         try:
             # Through the folder's descriptor: a socket's path may have no more than 107 bytes.
             # What lies there is made by root on the machine: a link would lead us to any socket of this host.
@@ -141,7 +144,15 @@ class ContainerProvider:
         except OSError as error:
             stream.close()
             raise NotUp(f"no machine answers for the lab in {self.folder}", "lab up") from error
+        stream.setblocking(True)
         return stream
+
+    def pid(self) -> int:
+        """Process id of the running machine's first process, on this host; 0 if it does not run."""
+        shown = self._podman(
+            "container", "inspect", "--format", "{{.State.Pid}}", self.container, check=False
+        )
+        return int(shown.strip() or 0)
 
     def cut_power(self) -> None:
         """Kill every process at once. What they had written is on this host's disk, synced or not."""
@@ -155,15 +166,14 @@ class ContainerProvider:
         if self.status().state != "running":
             raise NotUp("only a running lab can be saved", "lab up")
         self._podman("exec", self.container, "sync", "--file-system", "/")
-        self._podman(
-            "commit",
-            "--quiet",
-            "--pause",
-            "--change",
-            f"LABEL {LABEL}={self.container}",
-            self.container,
-            f"{self.states}:{name}",
-        )
+        for left in reversed(range(PAUSES)):
+            try:
+                self._commit(name)
+                break
+            except LabError as error:
+                if "pausing container" not in error.message or not left:
+                    raise
+            time.sleep(0.5)
 
     def restore(self, name: str) -> None:
         """Start anew from a checkpoint: the services that are enabled come up as after a boot."""
@@ -195,6 +205,12 @@ class ContainerProvider:
         for verb in ("rmi", "untag"):
             if name in self.names():
                 self._podman(verb, f"{self.states}:{name}", check=False)
+
+    def await_orphans(self) -> None:
+        """Let a podman end whose `lab up` was killed: what it still makes could not be found and removed now."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while podmen(self.container) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     @classmethod
     def doctor(cls) -> list[Finding]:
@@ -262,11 +278,16 @@ class ContainerProvider:
             "/sbin/init",
         )
 
-    def _await_orphans(self) -> None:
-        """Let a podman end whose `lab up` was killed: what it still makes could not be found and removed now."""
-        deadline = time.monotonic() + BOOT_SECONDS
-        while podmen(self.container) and time.monotonic() < deadline:
-            time.sleep(0.05)
+    def _commit(self, name: str) -> None:
+        self._podman(
+            "commit",
+            "--quiet",
+            "--pause",
+            "--change",
+            f"LABEL {LABEL}={self.container}",
+            self.container,
+            f"{self.states}:{name}",
+        )
 
     def _await_sshd(self) -> None:
         """Wait until sshd sends its banner, at most `BOOT_SECONDS`."""

@@ -48,7 +48,7 @@ def _quiet(_: str) -> None:
 class VagrantProvider:
     """One virtual machine and its snapshots, named after the lab's folder: two never collide."""
 
-    name = "vagrant"
+    name = machine = "vagrant"
 
     def __init__(
         self,
