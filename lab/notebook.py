@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lab.classroom.report import begun
 from lab.errors import LabError, UnknownName
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def register(source: HostSource = current_host) -> None:
     shell: Any = get_ipython()
     if shell is not None:
         shell.register_magic_function(_magic(shell, source), "cell", "vm")
+        begun()
 
 
 def _magic(shell: Any, source: HostSource) -> Callable[[str, str], None]:

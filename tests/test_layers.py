@@ -12,7 +12,13 @@ TOP = Path(__file__).resolve().parent.parent / "lab"
 LAYERS = (
     {"errors", "result"},
     {"config"},
-    {"classroom.place", "classroom.protocol", "classroom.settings", "classroom.client"},
+    {
+        "classroom.place",
+        "classroom.protocol",
+        "classroom.settings",
+        "classroom.client",
+        "classroom.report",
+    },
     {"show", "script"},
     {"pictures"},
     {"providers.base"},

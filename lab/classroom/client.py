@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ VARIABLE = "LAB_BROKER"
 """In a trainee's sandbox: path of the socket."""
 SECONDS = 900.0
 """The longest wait for a line: a machine may stand in a queue behind those of a whole class."""
+START_SECONDS = 5.0
+"""How long a broker may take that is just being started again."""
 
 
 class Broker:
@@ -35,10 +38,11 @@ class Broker:
         do: str,
         progress: Callable[[Any], None] = lambda _: None,
         seconds: float = SECONDS,
+        wait: float = START_SECONDS,
         **arguments: object,
     ) -> Any:
         """Result of a request; what is said meanwhile goes to `progress`."""
-        with self._asked(do, arguments, seconds) as lines:
+        with self._asked(do, arguments, seconds, wait) as lines:
             return _result(lines, progress)
 
     def says(self, do: str, seconds: float | None = None, **arguments: object) -> Iterator[Any]:
@@ -61,13 +65,17 @@ class Broker:
 
     @contextlib.contextmanager
     def _asked(
-        self, do: str, arguments: dict[str, object], seconds: float | None
+        self,
+        do: str,
+        arguments: dict[str, object],
+        seconds: float | None,
+        wait: float = START_SECONDS,
     ) -> Iterator[_Lines]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
             stream.settimeout(seconds)
             lines = _Lines(stream)
             try:
-                _dial(stream, self.path)
+                _dial(stream, self.path, wait)
                 stream.sendall(encode({"do": do, **arguments}))
                 yield lines
             except TimeoutError as error:
@@ -123,10 +131,18 @@ def _result(lines: _Lines, progress: Callable[[Any], None]) -> Any:
     raise NotUp("the broker of the class hung up", "try again in a moment")
 
 
-def _dial(stream: socket.socket, path: Path) -> None:
-    """Connect through the folder's descriptor: a socket's path may have no more than 107 bytes."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        stream.connect(f"/proc/self/fd/{folder}/{path.name}")
-    finally:
-        os.close(folder)
+def _dial(stream: socket.socket, path: Path, wait: float) -> None:
+    """Connect; where nobody answers yet, try again for `wait` seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            # Through the folder's descriptor: a socket's path may have no more than 107 bytes.
+            folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+            try:
+                return stream.connect(f"/proc/self/fd/{folder}/{path.name}")
+            finally:
+                os.close(folder)
+        except (ConnectionRefusedError, FileNotFoundError):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)

@@ -29,6 +29,10 @@ CREDENTIALS = struct.Struct("3i")
 log = logging.getLogger("lab.classroom")
 
 
+class ClientLeft(Exception):
+    """Nobody reads the answer any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passed:
     """A result that is a stream: the client gets the stream itself."""
@@ -48,9 +52,12 @@ class Channel:
         self._loop.call_soon_threadsafe(self._writer.write, encode({"say": text}))
 
     async def put(self, value: object) -> None:
-        """Say something large. Raises `OSError` or `TimeoutError` when the client has left."""
+        """Say something large, and wait until it is read. Raises `ClientLeft`."""
         self._writer.write(encode({"say": value}))
-        await asyncio.wait_for(self._writer.drain(), ANSWER_SECONDS)
+        try:
+            await asyncio.wait_for(self._writer.drain(), ANSWER_SECONDS)
+        except (OSError, TimeoutError) as error:
+            raise ClientLeft from error
 
 
 Handler = Callable[[Request, Channel], Awaitable[object]]
@@ -87,7 +94,7 @@ class Door:
     ) -> None:
         end: socket.socket = writer.get_extra_info("socket")
         writer.transport.set_write_buffer_limits(0)
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.suppress(OSError, TimeoutError, ClientLeft):
             if _uid(end) != self.uid:
                 log.warning("%s: refused uid %d", self.path.parent.name, _uid(end))
                 return
@@ -110,12 +117,14 @@ class Door:
             raise LabError("too much is asked at the same time", "end some kernels or terminals")
         try:
             line = await asyncio.wait_for(reader.readline(), REQUEST_SECONDS)
+        except TimeoutError as error:
+            raise BadRequest(f"no request came within {REQUEST_SECONDS:.0f} s") from error
         except ValueError as error:
             raise BadRequest(f"a request has at most {MOST_REQUEST} bytes") from error
         request = parse(line, self.table)
         try:
             return await self.handler(request, Channel(writer, asyncio.get_running_loop()))
-        except (LabError, OSError, TimeoutError):
+        except (LabError, ClientLeft):
             raise
         except Exception as error:
             # A fault of ours, met by one trainee, is no reason to leave all others without a broker.

@@ -10,6 +10,7 @@ import click
 from rich.markup import escape
 
 from lab.chapters import Chapter, Check
+from lab.classroom.report import report
 from lab.cli.base import as_json, chapter_argument, emit, main, with_lab
 from lab.console import out, seconds, working
 from lab.lab import FRESH, Lab
@@ -27,6 +28,7 @@ def reset(lab: Lab, chapter: Chapter | None) -> None:
     if chapter:
         with working(f"chapter {chapter.name}") as progress:
             Session(lab, progress).goto(chapter)
+        report("reset", chapter.number)
     else:
         lab.restore(FRESH)
     out.print(
@@ -56,6 +58,8 @@ def check(lab: Lab, chapter: Chapter, exercise: bool, json_: bool) -> None:
                 )
             )
     missing = sum(not f["ok"] for f in found)
+    what = "exercise" if exercise else "check"
+    report(what, chapter.number, passed=not missing, missing=missing)
     if json_:
         emit(found)
     elif missing:
@@ -75,6 +79,7 @@ def hint(lab: Lab, chapter: Chapter, exercise: bool) -> None:
     for each, failure in run_checks(lab.host, _checks(chapter, exercise)):
         if failure:
             out.print(f"{escape(each.what)}: {escape(each.hint)}")
+            report("hint", chapter.number, exercise=exercise)
             return
     out.print(f"nothing is missing in {'the exercise of ' if exercise else ''}{chapter.name}")
 
@@ -88,6 +93,7 @@ def solve(lab: Lab, chapter: Chapter, exercise: bool) -> None:
     with working(f"chapter {chapter.name}") as progress:
         session = Session(lab, progress)
         session.solve_exercise(chapter) if exercise else session.solve(chapter)
+    report("solve", chapter.number, exercise=exercise)
     what, option = ("the exercise of ", " --exercise") if exercise else ("", "")
     out.print(f"{what}{chapter.name} is done; `lab check {chapter.number}{option}` looks at it")
 
@@ -101,6 +107,7 @@ def goto(lab: Lab, chapter: Chapter) -> None:
     with working(f"lab {lab.name}") as progress:
         lab.up(progress)
         Session(lab, progress).goto(chapter)
+    report("goto", chapter.number)
     out.print(f"ready for {chapter.name} ({seconds(time.monotonic() - began)})")
 
 

@@ -80,7 +80,6 @@ class ContainerProvider:
     def up(self, progress: Progress) -> Endpoint:
         """Start the container, from where it stopped or from the image."""
         require_podman()
-        ensure_keys(self.folder)
         state = self.status().state
         if state == "stopped":
             # Stopped by a restart of the host: /run in it is gone, the rest is as it was.
@@ -251,6 +250,7 @@ class ContainerProvider:
 
     def _run(self, source: str, progress: Progress) -> None:
         progress("starting the container")
+        ensure_keys(self.folder)
         self._podman("rm", "--force", "--time", "0", "--ignore", self.container)
         keys, run = self.folder / "keys", self.folder / "run"
         shutil.rmtree(run, ignore_errors=True)  # whatever the machine before has put there
