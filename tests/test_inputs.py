@@ -26,7 +26,7 @@ Write = Callable[..., Path]
 class Container:
     """As much of a lab as a key asks for."""
 
-    def kind(self) -> str:
+    def machine(self) -> str:
         return "container"
 
 

@@ -7,7 +7,6 @@ nothing that is sent makes us do anything but answer with an error.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -83,6 +82,8 @@ class Door:
             busy += 1
             try:
                 await self._serve(reader, writer, crowded=busy > self.connections)
+            except (OSError, TimeoutError, ClientLeft):
+                writer.transport.abort()  # what was not read is not kept
             finally:
                 busy -= 1
                 writer.close()
@@ -94,21 +95,20 @@ class Door:
     ) -> None:
         end: socket.socket = writer.get_extra_info("socket")
         writer.transport.set_write_buffer_limits(0)
-        with contextlib.suppress(OSError, TimeoutError, ClientLeft):
-            if _uid(end) != self.uid:
-                log.warning("%s: refused uid %d", self.path.parent.name, _uid(end))
-                return
-            try:
-                result = await self._answer(reader, writer, crowded)
-            except LabError as error:
-                writer.write(refusal(error))
-            else:
-                writer.write(encode({"ok": {} if isinstance(result, Passed) else result}))
-                if isinstance(result, Passed):
-                    with result.stream:
-                        await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
-                        _pass(end, result.stream)
-            await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+        if (uid := _uid(end)) != self.uid:
+            log.warning("%s: refused uid %d", self.path.parent.name, uid)
+            return
+        try:
+            result = await self._answer(reader, writer, crowded)
+        except LabError as error:
+            writer.write(refusal(error))
+        else:
+            writer.write(encode({"ok": {} if isinstance(result, Passed) else result}))
+            if isinstance(result, Passed):
+                with result.stream:
+                    await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+                    _pass(end, result.stream)
+        await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
 
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, crowded: bool
@@ -123,13 +123,15 @@ class Door:
             raise BadRequest(f"a request has at most {MOST_REQUEST} bytes") from error
         request = parse(line, self.table)
         try:
-            return await self.handler(request, Channel(writer, asyncio.get_running_loop()))
+            result = await self.handler(request, Channel(writer, asyncio.get_running_loop()))
         except (LabError, ClientLeft):
             raise
         except Exception as error:
             # A fault of ours, met by one trainee, is no reason to leave all others without a broker.
             log.exception("%s: %s", self.path.parent.name, request.do)
             raise LabError("the broker failed at this", "tell the instructor") from error
+        await asyncio.sleep(0)  # what was said before is written before
+        return result
 
 
 def _bound(path: Path, uid: int) -> socket.socket:
