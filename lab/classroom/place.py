@@ -80,6 +80,16 @@ def home_image(name: str) -> Path:
     return top() / "homes" / f"{name}.img"
 
 
+def namespace(name: str) -> Path:
+    """File that keeps the network namespace of a trainee's sandbox."""
+    return top() / "net" / name
+
+
+def sandbox(name: str) -> Path:
+    """Folder with a trainee's own /etc files and the log of their server."""
+    return top() / "sandboxes" / name
+
+
 def machine(name: str) -> Path:
     """Where a trainee's machine has all it has: keys, disk, checkpoints."""
     return top() / "machines" / name

@@ -1,0 +1,99 @@
+"""Takes a class down, whatever state it is in: no process, mount, network, control group, table or file is left.
+
+Nothing is taken from a record: all that a class makes on a host carries its mark or lies in its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+
+from lab.classroom import boxes, disks, net, place, storage, supervisor
+from lab.classroom import settings as class_settings
+from lab.classroom.cgroup import Group
+from lab.classroom.marks import Marks
+from lab.classroom.settings import Settings
+from lab.classroom.up import alone
+from lab.config import state_dir
+from lab.errors import LabError, NotUp
+from lab.providers.base import Progress
+
+END_SECONDS = 40.0
+
+
+def down(progress: Progress) -> None:
+    """Remove all of the class. Goes on where a step fails, and raises its `LabError` at the end."""
+    if os.geteuid():
+        raise LabError("only root can take a class down", "sudo .venv/bin/lab class down")
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    if not (state_dir() / place.CLASS).exists():
+        return
+    with alone():
+        failed: list[LabError] = []
+        for step, what in (
+            ("ending hub, proxy and broker", _end_programs),
+            ("ending the servers", _end_servers),
+            ("removing the machines", lambda: storage.remove(_settings(), progress)),
+            ("removing the homes", _remove_homes),
+            ("removing the network", _remove_network),
+            ("ending what is left", lambda: Group.of(Marks.of().group).end()),
+        ):
+            progress(step)
+            _try(what, failed)
+        if failed:
+            raise failed[0]
+        shutil.rmtree(place.top())
+    (state_dir() / "class.lock").unlink(missing_ok=True)
+
+
+def _try(what: Callable[[], None], failed: list[LabError]) -> None:
+    try:
+        what()
+    except LabError as error:
+        failed.append(error)
+    except OSError as error:
+        failed.append(LabError(f"{error.filename}: {error.strerror}", "lab class down"))
+
+
+def _settings() -> Settings:
+    try:
+        return class_settings.load()
+    except (
+        NotUp,
+        ValueError,
+        TypeError,
+        KeyError,
+    ):  # an `up` that was killed early, or a broken file
+        return Settings(())
+
+
+def _end_programs() -> None:
+    """Ask the supervisor to end; what it leaves is killed with the class's control group."""
+    pid = supervisor.running()
+    if not pid:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + END_SECONDS
+    while supervisor.running() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _end_servers() -> None:
+    """Kill every sandbox."""
+    for path in (place.top() / "sandboxes").glob("*/"):
+        boxes.group(path.name).end()
+
+
+def _remove_homes() -> None:
+    folder = place.top() / "homes"
+    for image in folder.glob("*.img"):
+        disks.remove(image, folder / image.stem)
+
+
+def _remove_network() -> None:
+    net.remove_all(Marks.of(), (place.top() / "net").glob("*"))
