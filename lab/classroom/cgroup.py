@@ -26,10 +26,12 @@ ROOT = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a group has used: MiB now and at most, seconds of processors, processes now."""
+    """What a group has used; seconds of processors."""
 
     memory: float
+    """MiB now, without files that could be dropped: what the host must have for it."""
     most_memory: float
+    """MiB at most so far, with such files: what the limit is for."""
     cpu: float
     processes: int
 
@@ -116,7 +118,7 @@ class Group:
 
 MEASURES = (
     "memory.usage_in_bytes", "memory.max_usage_in_bytes", "cpuacct.usage", "pids.current",
-    "memory.current", "memory.peak", "cpu.stat",
+    "memory.stat", "memory.current", "memory.peak", "cpu.stat",
 )  # fmt: skip
 
 
@@ -124,13 +126,15 @@ def measured(files: dict[str, str]) -> Use:
     """Use of a group from its files; pure."""
     one, two = "memory.usage_in_bytes", "memory.current"
     now = int(files.get(one) or files.get(two) or 0)
+    stat = dict(line.split() for line in files.get("memory.stat", "").splitlines())
+    idle = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
     most = int(files.get("memory.max_usage_in_bytes") or files.get("memory.peak") or now)
     if "cpuacct.usage" in files:
         cpu = int(files["cpuacct.usage"]) / 1e9
     else:
         words = files.get("cpu.stat", "").split()
         cpu = int(words[words.index("usage_usec") + 1]) / 1e6 if "usage_usec" in words else 0.0
-    return Use(now / 2**20, most / 2**20, cpu, int(files.get("pids.current") or 0))
+    return Use(max(0, now - idle) / 2**20, most / 2**20, cpu, int(files.get("pids.current") or 0))
 
 
 def limits(share: Share, version: int) -> list[tuple[str, str]]:

@@ -5,24 +5,19 @@ Nothing is taken from a record: all that a class makes on a host carries its mar
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
-import time
 from collections.abc import Callable
 
-from lab.classroom import boxes, disks, net, place, storage, supervisor
+from lab.classroom import boxes, disks, net, place, storage
 from lab.classroom import settings as class_settings
 from lab.classroom.cgroup import Group
 from lab.classroom.marks import Marks
 from lab.classroom.settings import Settings
-from lab.classroom.up import alone
+from lab.classroom.up import alone, end_programs
 from lab.config import state_dir
 from lab.errors import LabError, NotUp
 from lab.providers.base import Progress
-
-END_SECONDS = 40.0
 
 
 def down(progress: Progress) -> None:
@@ -35,7 +30,7 @@ def down(progress: Progress) -> None:
     with alone():
         failed: list[LabError] = []
         for step, what in (
-            ("ending hub, proxy and broker", _end_programs),
+            ("ending hub, proxy and broker", end_programs),
             ("ending the servers", _end_servers),
             ("removing the machines", lambda: storage.remove(_settings(), progress)),
             ("removing the homes", _remove_homes),
@@ -69,18 +64,6 @@ def _settings() -> Settings:
         KeyError,
     ):  # an `up` that was killed early, or a broken file
         return Settings(())
-
-
-def _end_programs() -> None:
-    """Ask the supervisor to end; what it leaves is killed with the class's control group."""
-    pid = supervisor.running()
-    if not pid:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + END_SECONDS
-    while supervisor.running() and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def _end_servers() -> None:

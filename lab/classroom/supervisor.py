@@ -81,18 +81,22 @@ def log_of(name: str) -> Path:
 
 
 class Supervisor:
-    """Runs services until it is told to end."""
+    """Runs services until SIGTERM or SIGINT; SIGHUP makes the broker read the roster again."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._services = services
         self._states = {each.name: State(each.name) for each in services}
         self._ending = asyncio.Event()
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._asked: set[str] = set()
+        """Programs that we ended to start them anew."""
 
     async def run(self) -> None:
         """Run them until SIGTERM or SIGINT, then end them, the last started first."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
+        loop.add_signal_handler(signal.SIGHUP, self._renew, "broker")
         tasks = [asyncio.create_task(self._keep(each)) for each in self._services]
         await self._ending.wait()
         for task in reversed(tasks):
@@ -106,6 +110,10 @@ class Supervisor:
         while True:
             began = time.monotonic()
             code = await self._once(service)
+            if service.name in self._asked:
+                self._asked.discard(service.name)
+                say(f"{service.name} starts anew")
+                continue
             ends = 1 if time.monotonic() - began > STEADY else ends + 1
             wait = pause(ends)
             self._states[service.name].restarts += 1
@@ -113,6 +121,13 @@ class Supervisor:
                 f"{service.name} ended ({code}); starts again in {wait:g} s: {log_of(service.name)}"
             )
             await asyncio.sleep(wait)
+
+    def _renew(self, name: str) -> None:
+        """Start a program anew, for one that reads class.json only when it starts."""
+        if process := self._processes.get(name):
+            self._asked.add(name)
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
 
     async def _once(self, service: Service) -> int:
         """Run it to its end; ended with us."""
@@ -127,12 +142,14 @@ class Supervisor:
                 stderr=log,
                 cwd=place.hub(),
             )
+        self._processes[service.name] = process
         state = self._states[service.name]
         state.pid, state.since = process.pid, time.time()
         self._write()
         try:
             return await process.wait()
         finally:
+            del self._processes[service.name]
             if process.returncode is None:
                 await _end(process)
 

@@ -6,6 +6,7 @@ Each step leaves what is there already as it is, so an `up` that was interrupted
 from __future__ import annotations
 
 import compileall
+import contextlib
 import fcntl
 import os
 import shutil
@@ -35,7 +36,8 @@ from lab.providers.base import Progress
 from lab.providers.container import base_image
 
 PROGRAMS = ("bwrap", "nft", "ip", "nsenter", "unshare", "setpriv", "mkfs.ext4", "losetup", "podman")
-READY_SECONDS = 120.0
+READY_SECONDS = 180.0
+END_SECONDS = 60.0
 HIGHEST_PORT = 65535
 
 
@@ -80,11 +82,18 @@ def up(wish: Wish, progress: Progress) -> Settings:
     """Have the class up with all people wished for, and those it has. Raises `LabError`."""
     require_host()
     with alone():
-        settings = _settled(wish, progress)
+        before, settings = _settled(wish, progress)
         _lay(settings, wish, progress)
-        if not supervisor.running():
+        pid = supervisor.running()
+        if pid and replace(settings, trainees=()) != replace(before, trainees=()):
+            progress("starting the programs anew, with other settings")
+            end_programs()
+            pid = None
+        if not pid:
             progress("starting broker, proxy and hub")
             _start()
+        elif settings.trainees != before.trainees:
+            os.kill(pid, signal.SIGHUP)
         await_ready(settings, progress)
         return settings
 
@@ -101,12 +110,24 @@ def stay() -> int:
     return 0
 
 
-def _settled(wish: Wish, progress: Progress) -> Settings:
-    """class.json with the wish in it; passwords.csv has those of the new people."""
+def end_programs() -> None:
+    """Ask the supervisor to end its programs and itself, and wait for it; the servers of the trainees go on."""
+    pid = supervisor.running()
+    if not pid:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + END_SECONDS
+    while supervisor.running() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _settled(wish: Wish, progress: Progress) -> tuple[Settings, Settings]:
+    """class.json as it was and with the wish in it; passwords.csv has those of the new people."""
     try:
-        settings = class_settings.load()
+        before = settings = class_settings.load()
     except NotUp:
-        settings = _new(wish)
+        before = settings = _new(wish)
     known = {each.name for each in settings.trainees}
     passwords = {each.name: roster.password() for each in wish.people if each.name not in known}
     if settings.instructor in passwords:
@@ -134,7 +155,7 @@ def _settled(wish: Wish, progress: Progress) -> Settings:
         settings = replace(settings, instructor_scrypt=hashed)
     write_passwords(settings, passwords)
     class_settings.store(settings)
-    return settings
+    return before, settings
 
 
 def _new(wish: Wish) -> Settings:

@@ -62,6 +62,11 @@ def classroom() -> None:
 @click.option("--idle", "idle_minutes", type=click.IntRange(0), metavar="MINUTES",
               help="End a JupyterLab that nobody used for so long; 0 never.  [default: 60]")  # fmt: skip
 @click.option(
+    "--prepare/--no-prepare",
+    default=None,
+    help="Do every chapter once in the background, so that goto and reset are quick for all.  [default: do]",
+)
+@click.option(
     "--foreground", is_flag=True, help="Stay, for systemd and the like; ends with Ctrl-C."
 )
 def up(

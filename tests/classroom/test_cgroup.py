@@ -75,14 +75,16 @@ def test_use_of_both_versions() -> None:
     one = {
         "memory.usage_in_bytes": str(100 << 20),
         "memory.max_usage_in_bytes": str(150 << 20),
+        "memory.stat": f"cache 5\ninactive_file 5\ntotal_inactive_file {30 << 20}\n",
         "cpuacct.usage": "2500000000",
         "pids.current": "7",
     }
     two = {
         "memory.current": str(100 << 20),
         "memory.peak": str(150 << 20),
+        "memory.stat": f"anon 5\ninactive_file {30 << 20}\n",
         "cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
         "pids.current": "7",
     }
-    assert measured(one) == measured(two) == Use(100.0, 150.0, 2.5, 7)
+    assert measured(one) == measured(two) == Use(70.0, 150.0, 2.5, 7)
     assert measured({}) == Use(0, 0, 0, 0)
