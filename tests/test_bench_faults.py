@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
+from itertools import cycle
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.bench.faults import report
-from lab.bench.faults.ground import configuration
+from lab.bench.faults.ground import Ground, configuration
 from lab.bench.faults.ledger import Sent, Step, Told, account, explained
 from lab.bench.faults.load import message
 from lab.bench.faults.programs.destination import Ledger
 from lab.bench.faults.report import facts, tables
 from lab.bench.faults.series import Series
-from lab.bench.faults.strikes import FAULTS
+from lab.bench.faults.strikes import ACTIONS, FAULTS, misbehave
 
 ID = "S0006B0759F3000F700"
 HANDED = f"Nov 25 mail smtpc[7]: {ID} handed_over delivery=C000000000100000000 host=lmtp recipients=1 code=250"
@@ -122,6 +125,16 @@ def test_the_configuration_is_the_tutorials() -> None:
 def test_each_fault_has_a_name_of_its_own() -> None:
     """A record belongs to one fault."""
     assert len({each.name for each in FAULTS}) == len(FAULTS)
+
+
+def test_a_destination_misbehaves_in_all_ways_in_turn() -> None:
+    """As many strikes as there are ways try each of them once, whatever the seed."""
+    ground, turns = create_autospec(Ground, instance=True), cycle(ACTIONS)
+    for number in range(len(ACTIONS)):
+        with misbehave("rcpt", ground, random.Random(number), turns):
+            pass
+    told = [json.loads(call.args[1]) for call in ground.tell.call_args_list]
+    assert sorted(mode["action"] for mode in told if mode) == sorted(ACTIONS)
 
 
 def test_a_series_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,15 @@ def socket_gone(ground: Ground, _: random.Random, __: object) -> Iterator[None]:
 
 
 @contextmanager
-def own_servers(ground: Ground) -> Iterator[None]:
-    """Deliver to a destination, and ask a name server, that do as they are told."""
+def own_servers(ground: Ground) -> Iterator[Iterator[str]]:
+    """Deliver to a destination, and ask a name server, that do as they are told; gives the actions in turns."""
     for name in ("mode", "names"):
         ground.tell(name, "")
     ground.serve("destination", OWN, FAR, FOLDER, f"{KEPT}/taken")
     ground.serve("nameserver", NAMES, FAR, FOLDER)
     ground.configure(OWN)
     try:
-        yield
+        yield cycle(ACTIONS)
     finally:
         ground.configure()
         for name in ("destination", "nameserver"):
@@ -129,9 +130,14 @@ def own_servers(ground: Ground) -> Iterator[None]:
 
 
 @contextmanager
-def misbehave(phase: str, ground: Ground, chance: random.Random, _: object) -> Iterator[None]:
-    """The destination hangs, drops the connection, is slow or refuses, in one phase, always or often."""
-    mode = {"phase": phase, "action": chance.choice(ACTIONS), "share": chance.choice((0.5, 1.0))}
+def misbehave(
+    phase: str, ground: Ground, chance: random.Random, actions: Iterator[str]
+) -> Iterator[None]:
+    """The destination hangs, drops the connection, is slow or refuses, in one phase, always or often.
+
+    Each of them in its turn, so that four strikes try all four.
+    """
+    mode = {"phase": phase, "action": next(actions), "share": chance.choice((0.5, 1.0))}
     ground.tell("mode", json.dumps(mode))
     yield
     ground.tell("mode", "{}")
