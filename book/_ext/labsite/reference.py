@@ -146,7 +146,8 @@ def replies() -> Iterator[str]:
     yield (
         "From `smtps`, some of them on behalf of `smar` (access) and `qmgr` (queue). An entry of the"
         " access map with `error:` gives its own code, status and text. A client that the map does not"
-        " want at all gets 554 or 421 in place of the greeting.\n"
+        " want at all gets 554 or 421 in place of the greeting. Behind 554 the server waits ten seconds for QUIT,"
+        " and answers 503 to all else.\n"
     )
     yield from _replies(each for each in found if _is_for_clients(each.path))
     yield "## What stands in `mailq`, log and bounces\n"

@@ -12,6 +12,7 @@ from lab.bench.security import (
     secrets,
     smuggling,
     starttls,
+    staying,
     tls,
 )
 from lab.bench.security.proof import Proof, Refuted
@@ -27,6 +28,7 @@ PROOFS: tuple[Proof, ...] = (
     *authenticating.PROOFS,
     *oversize.PROOFS,
     *flooding.PROOFS,
+    *staying.PROOFS,
     *tls.PROOFS,
     *rights.PROOFS,
     # Last: it searches what all the others have left in the logs.

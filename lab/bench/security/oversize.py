@@ -57,7 +57,7 @@ CASES = (
         "553 5.1.7",
         "RFC 5321 section 4.5.3.1.1",
         Edit(
-            "smtp/syntax.py", "if not 0 < len(local_part) <= MAX_LOCAL_PART:", "if not local_part:"
+            "smtp/syntax.py", "if len(local_part) > MAX_LOCAL_PART:", "if not local_part:"
         ),
         [*READY, ("say", f"MAIL FROM:<{'x' * 64}@elsewhere.example>\r\n"), REPLY],
     ),

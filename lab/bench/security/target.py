@@ -52,10 +52,13 @@ STAGE = (
     Edit("smtps_connection.py", "RATE_AFTER: Final = 60.0", "RATE_AFTER: Final = 2.0"),
 )
 
-ACCESS = """\
+UNWANTED = "127.0.0.65"
+"""The address of a client that the access map refuses."""
+ACCESS = f"""\
 to:liar.example relay
 certissuer:/O=MeTA1+20lab/CN=Lab+20CA subject
 certsubject:/O=MeTA1+20lab/CN=alice relay
+cltaddr:{UNWANTED} reject
 """
 MAILERTABLE = "".join(
     f"{name}.liar.example [127.0.0.7]:{port}\n" for name, port in SERVERS.ports.items()

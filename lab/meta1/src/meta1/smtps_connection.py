@@ -17,6 +17,7 @@ from meta1.smtp import events as ev
 from meta1.smtp import reply as replies
 from meta1.smtp.reply import Reply
 from meta1.smtp.server import ServerConnection
+from meta1.smtp.state import State
 from meta1.smtps_limits import client_key
 from meta1.tls import TlsFacts, session_facts
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MAX_BACKLOG: Final = 64 * 1024
 HANDSHAKE_TIMEOUT: Final = 60.0
 RATE_AFTER: Final = 60.0
+QUIT_TIMEOUT: Final = 10.0
+"""Seconds in which a client that the greeting has refused may say QUIT (RFC 5321 3.1)."""
 
 
 class Connection(asyncio.Protocol):
@@ -192,8 +195,17 @@ class Connection(asyncio.Protocol):
     # ---- time ------------------------------------------------------------------------------
 
     def _touch(self) -> None:
-        """Give the client its time anew: for a whole command or for content, not for a byte."""
-        self._deadline = self.server.time() + self.policy.section.io_timeout
+        """Give the client its time anew: for a whole command or for content, not for a byte.
+
+        One that is refused gets no more, whatever it says.
+        """
+        if self.core.state is not State.REFUSED:
+            self._deadline = self.server.time() + self.policy.section.io_timeout
+
+    def await_quit(self) -> None:
+        """Give a client that was refused a short time to leave by itself."""
+        patience = min(QUIT_TIMEOUT, self.policy.section.io_timeout)
+        self._deadline = self.server.time() + patience
 
     def begin_content(self) -> None:
         """Watch from now on how fast content comes."""

@@ -96,6 +96,8 @@ class Session(Connection):
             # RFC 5321 3.1: a server that does not want the client says 554, or 421 for a while.
             refusal = replace(refusal, code=GREETING_CODES[refusal.code // 100])
         self.run(self.core.greet(refusal))
+        if self.core.state is State.REFUSED:
+            self.await_quit()
 
     def _refusal(self, stage: str, checked: AccessChecked | None) -> Reply | None:
         """Turn smar's answer into a refusal, or note what it allows; no answer is a refusal."""

@@ -56,6 +56,8 @@ MUTANTS: Final = (
     Mutant("replies out of order", "smtp-server", _ENGINE,
            "        if self._slots:\n            self._slots.append(_Slot(verb, answer, "
            "self._argument))\n            return\n", ""),
+    Mutant("a refused client is served", "smtp-server", _ENGINE,
+           "self._move(GREETING_REFUSED)", "self._move(GREETED)"),
     Mutant("TLS keeps what was said before", "smtp-server", _ENGINE,
            "        self._lines.clear()\n        self._move(HANDSHAKE_DONE)",
            "        self.state = self._ahead = State.READY"),

@@ -36,6 +36,7 @@ _ENHANCED = re.compile(rb"([245])\.\d{1,3}\.\d{1,3}(?: |$)")
 _FAULTS = re.compile(
     rb"55[0-4] 5\.(?:6\.0 Mail holds|3\.4 Message is|4\.6 Too many Rec)[^\r]*\r\n(?!.*354)"
 )
+UNWANTED = replies.reply(554, "5.7.1", "Access denied")
 EAGER = ("content before 354", "bytes behind STARTTLS")
 GIVEN_UP = ("too many errors",)
 
@@ -81,6 +82,8 @@ class Shell:
     settings: ServerSettings
     source: Source | None = None
     """Decides late and in any order if there is one."""
+    greeting: Reply | None = None
+    """What the client is told instead of the banner."""
     out: bytes = b""
     mails: list[Mail] = field(default_factory=list)
     reason: str = ""
@@ -93,7 +96,7 @@ class Shell:
     def __post_init__(self) -> None:
         """Greet."""
         self.core = ServerConnection(self.settings)
-        self.handle(self.core.greet())
+        self.handle(self.core.greet(self.greeting))
 
     def feed(self, data: bytes) -> bytes:
         """Give bytes, decide what is to be decided now; the bytes the core says."""
@@ -140,6 +143,11 @@ class Shell:
         """Note what the core tells, and what it asks."""
         for event in events:
             must(not self.reason, "an event after the end:", event)
+            must(
+                self.greeting is None or isinstance(event, (ev.Rejected, ev.Closing)),
+                "a refused client is served:",
+                event,
+            )
             match event:
                 case ev.MailGiven(number, path):
                     self._check_path(path)
@@ -327,11 +335,12 @@ def run(source: Source) -> None:
     """One session, fed in two or three ways."""
     settings = SETTINGS[source.choose((0, 1, 2, 2))]
     groups = session(source)
-    steps = Stepwise(Shell(settings))
+    greeting = UNWANTED if source.chance(50) else None
+    steps = Stepwise(Shell(settings, greeting=greeting))
     reply_lines(steps.shell.take())
     for group in groups:
         steps.send(group)
-    cut = Shell(settings, source)
+    cut = Shell(settings, source, greeting=greeting)
     cut.take()
     for group in groups:
         for piece in source.cut(group):
@@ -339,7 +348,7 @@ def run(source: Source) -> None:
         cut.settle()
     agree(steps.shell, cut)
     if source.chance(40):
-        single = Shell(settings)
+        single = Shell(settings, greeting=greeting)
         single.take()
         for group in groups:
             for place in range(len(group)):

@@ -195,10 +195,11 @@ def test_mail_arguments() -> None:
         "FROM:<postmaster>",
         'FROM:<"a@b.example>',
         'FROM:<"a"@b.example>SIZE=3',
-        "FROM:",
     ):
         assert receiver.talk(f"MAIL {argument}")[0][:3] == "553", argument
-    assert receiver.talk("VRFY", "DATA x", "RCPT")[0][:3] == "501"
+    for line in ("MAIL", "MAIL FROM:", "MAIL FROM: ", "VRFY"):
+        assert receiver.talk(line)[0][:3] == "501", line
+    assert receiver.talk(ENVELOPE[1], "RCPT TO:")[-1][:3] == "501"
 
 
 def test_postmaster_without_domain() -> None:
@@ -213,8 +214,29 @@ def test_speaking_before_the_greeting() -> None:
     assert codes(core.bytes_to_send()) == [554]
 
 
+def test_refused_for_good() -> None:
+    """RFC 5321 3.1: behind 554 the server waits for QUIT, answers 503 to all else, and takes nothing."""
+    core = ServerConnection(SETTINGS)
+    assert core.greet(replies.reply(554, "5.7.1", "Access denied")) == []
+    lines = [*ENVELOPE, "DATA", "Subject: x", ".", "NOOP", "STARTTLS", "AUTH PLAIN", "WIZ", "RSET"]
+    events = core.receive_data("".join(f"{line}\r\n" for line in lines).encode())
+    assert {type(event) for event in events} == {ev.Rejected}
+    assert codes(core.bytes_to_send()) == [554] + [503] * len(lines)
+    assert core.receive_data(b"QUIT\r\n") == [ev.Closing("refused")]
+    assert codes(core.bytes_to_send()) == [221]
+
+
+def test_refused_for_good_and_talkative() -> None:
+    """Who goes on all the same is left."""
+    core = ServerConnection(SETTINGS)
+    core.greet(replies.reply(554, "5.7.1", "Access denied"))
+    events = core.receive_data(b"NOOP\r\n" * 100)
+    assert events[-1] == ev.Closing("too many errors")
+    assert codes(core.bytes_to_send())[-1] == 421
+
+
 def test_refused_greeting() -> None:
-    """A greeting may refuse the client."""
+    """A greeting may refuse the client for a while: then the session is over."""
     core = ServerConnection(SETTINGS)
     assert core.greet(replies.TOO_BUSY) == [ev.Closing("refused")]
     assert codes(core.bytes_to_send()) == [421]

@@ -251,7 +251,11 @@ def test_client_refused(start: Start, verdict: Verdict, code: int, expected: int
     )
     with closing(Raw(running)) as raw:
         assert raw.line() == f"{expected} {code // 100}.7.1 Go away"
+        if expected == 554:
+            raw.send(b"EHLO x\r\nQUIT\r\n")
+            assert (raw.line()[:3], raw.line()[:3]) == ("503", "221")
         assert raw.line() == ""
+    wait_for(lambda: any("why=refused" in line for line in running.log.lines))
 
 
 @pytest.mark.parametrize("stage", list(Stage))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from talk import ACCESS, Raw, Start, sessions_of, talk, wait_for
 
+from meta1.messages import AccessChecked, Verdict
+
 # ---- limits ------------------------------------------------------------------------------------
 
 
@@ -44,6 +46,26 @@ def test_silent_client(start: Start) -> None:
                 time.sleep(0.1)
         assert 0.8 < time.monotonic() - began < 5
     assert any('why="timed out"' in line for line in running.log.lines)
+
+
+@pytest.mark.whole  # it depends on how fast the machine is
+def test_refused_client_that_stays(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind 554 a client has a short time for QUIT, and other commands do not make it longer."""
+    monkeypatch.setattr("meta1.smtps_connection.QUIT_TIMEOUT", 1.0)
+    running = start(ACCESS)
+    running.smar.rule = lambda question: AccessChecked(
+        question.request_id, Verdict.REFUSE, 550, "5.7.1", "Go away", "cltaddr:127"
+    )
+    with closing(Raw(running)) as raw:
+        assert raw.line()[:3] == "554"
+        began = time.monotonic()
+        replies = []
+        while not replies or replies[-1] == "503":
+            raw.send(b"EHLO x\r\n")
+            replies.append(raw.line()[:3])
+            time.sleep(0.2)
+        assert replies[-1] == "421"
+        assert 0.8 < time.monotonic() - began < 4
 
 
 @pytest.mark.whole  # it depends on how fast the machine is

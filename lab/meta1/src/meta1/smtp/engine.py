@@ -27,6 +27,7 @@ from meta1.smtp.state import (
     END_OF_CONTENT,
     EXCHANGE_DONE,
     GREETED,
+    GREETING_REFUSED,
     HANDSHAKE_DONE,
     State,
     next_state,
@@ -97,10 +98,14 @@ class ServerEngine:
         return self.settings.mechanisms_in_tls if self.is_tls else self.settings.mechanisms
 
     def greet(self, answer: Reply | None = None) -> list[ServerEvent]:
-        """Send the banner, or a refusal after which the session is over."""
+        """Send the banner, or a refusal: behind 421 the session is over, behind 554 QUIT is awaited."""
         self._require(State.GREETING)
-        if answer is not None and not answer.is_positive:
+        if answer is not None and answer.is_transient:
             return self.close(answer, "refused")
+        if answer is not None and not answer.is_positive:
+            self._send(answer)
+            self._move(GREETING_REFUSED)
+            return self._pump()
         banner = f"{self.settings.host_name} ESMTP {self.settings.product}"
         self._send(answer or reply(220, "", banner))
         self._move(GREETED)

@@ -52,7 +52,9 @@ class ServerConnection(ServerEngine):
         verb = word.upper()
         handler = HANDLERS.get(verb)
         self._argument = argument if verb in ("MAIL", "RCPT") else ""
-        if handler is None:
+        if self.state is State.REFUSED and verb != "QUIT":
+            self._refuse(verb, refusal(self.state, verb))
+        elif handler is None:
             known = verb in NOT_IMPLEMENTED
             self._refuse(verb, replies.NOT_IMPLEMENTED if known else replies.UNKNOWN_COMMAND)
         elif next_state(self._ahead, verb) is None:
@@ -167,8 +169,9 @@ class ServerConnection(ServerEngine):
 
     def _do_quit(self, argument: str) -> None:
         _require_empty(argument)
+        reason = "refused" if self.state is State.REFUSED else "quit"
         self._abort("QUIT")
-        self.close_later(replies.GOODBYE, "quit")
+        self.close_later(replies.GOODBYE, reason)
 
     def _do_starttls(self, argument: str) -> None:
         _require_empty(argument)
@@ -232,6 +235,9 @@ def _split_path(argument: str, prefix: str, bad: Reply) -> tuple[Mailbox | NullP
         raise RemoteProtocolError(replies.BAD_SYNTAX)
     # Many clients put a blank behind the colon; it changes nothing, so it is let pass.
     rest = argument[len(prefix) :].lstrip(" ")
+    if not rest:
+        # RFC 5321 4.2.3: 553 is about a mailbox name, and here is none.
+        raise RemoteProtocolError(replies.BAD_SYNTAX)
     text, separator, parameters = rest.partition("> ")
     if '"' in text:
         return _split_quoted_path(rest, bad)

@@ -2,6 +2,7 @@
 
     START --EHLO--> READY --MAIL--> MAIL --RCPT--> RECIPIENT --DATA--> CONTENT --end--> READY
     READY --STARTTLS--> HANDSHAKE --done--> START        READY --AUTH--> EXCHANGE --done--> READY
+    GREETING --554--> REFUSED --QUIT--> CLOSED
 
 A verb that a state does not list is out of sequence and gets the reply of `OUT_OF_SEQUENCE`.
 Every change of state is in this file; the table knows nothing of replies, policy or I/O, and the
@@ -21,6 +22,7 @@ class State(enum.Enum):
     __hash__ = object.__hash__
 
     GREETING = "greeting"
+    REFUSED = "refused"
     START = "start"
     READY = "ready"
     MAIL = "mail"
@@ -33,6 +35,7 @@ class State(enum.Enum):
 
 # Not commands of the client, but they move the session all the same.
 GREETED = "(greeting sent)"
+GREETING_REFUSED = "(554 sent)"
 END_OF_CONTENT = "(end of content)"
 EXCHANGE_DONE = "(exchange done)"
 HANDSHAKE_DONE = "(handshake done)"
@@ -48,7 +51,9 @@ def _row(state: State, reset: State, **moves: State) -> dict[str, State]:
 
 _Q = State.CLOSED
 TABLE: dict[State, dict[str, State]] = {
-    State.GREETING: {GREETED: State.START},
+    State.GREETING: {GREETED: State.START, GREETING_REFUSED: State.REFUSED},
+    # RFC 5321 3.1: behind 554 a server waits for QUIT, and answers 503 to all else.
+    State.REFUSED: {"QUIT": _Q},
     State.START: _row(State.START, State.START, QUIT=_Q),
     State.READY: _row(
         State.READY,

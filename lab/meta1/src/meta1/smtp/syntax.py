@@ -88,7 +88,8 @@ def _checked(local_part: str, domain: str) -> Mailbox | None:
     """Apply the limits the regular expressions cannot express."""
     if local_part[0] == '"':
         local_part = re.sub(r"\\(.)", r"\1", local_part[1:-1])
-    if not 0 < len(local_part) <= MAX_LOCAL_PART:
+    # RFC 5321 4.1.2, Quoted-string: it may hold nothing at all, as in <""@example.com>.
+    if len(local_part) > MAX_LOCAL_PART:
         return None
     if domain[0] == "[":
         return Mailbox(local_part, domain) if is_address_literal(domain) else None
