@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.bench import results
 from lab.bench.faults import report
 from lab.bench.faults.ground import Ground, configuration
 from lab.bench.faults.ledger import Sent, Step, Told, account, explained
@@ -142,23 +143,56 @@ def test_a_series_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(report, "state_dir", lambda: tmp_path)
     found = account(sent("a", "b"), ["a", "a"])
     steps = {Step.UNREPORTED: 1}
-    report.keep(Series("stop", "stop", "x", "vagrant", 7, 2, [1.0, 3.0], found, steps, 2, 0.5))
+    path = report.keep(
+        Series("stop", "stop", "x", "vagrant", 7, 2, [1.0, 3.0], found, steps, 2, 0.5)
+    )
+    assert json.loads(path.read_text())["account"]["lost"] == ["b"]
     (record,) = report.kept()
-    assert record["account"]["lost"] == ["b"]
+    assert {name: record[name] for name in report.COUNTS} == {
+        "taken": 2, "lost": 1, "damaged": 0, "returned": 0, "duplicates": 1, "unasked": 0
+    }  # fmt: skip
     assert tables([record])["duplicates"].rows == [(str(Step.UNREPORTED), 1)]
+
+
+ONE: report.Record = {
+    "fault": "kill qmgr", "group": "kill", "machine": "container", "times": 3, "seed": 7, "commit": "c",
+    "at": "2026-11-25 10:00:00", "seconds": [1.0, 2.0, 6.0], "steps": {str(Step.UNREPORTED): 2},
+    "taken": 50, "lost": 0, "damaged": 0, "returned": 1, "duplicates": 2, "unasked": 0,
+}  # fmt: skip
+TWO: report.Record = {
+    **ONE, "at": "2026-11-26 10:00:00", "times": 1, "seconds": [3.0], "lost": 1
+}  # fmt: skip
 
 
 def test_tables_are_sums_of_series() -> None:
     """Two series of one fault are one row, and no figure of theirs is left out."""
-    one = {
-        "fault": "kill qmgr", "group": "kill", "machine": "container", "times": 3, "seed": 7, "commit": "c",
-        "seconds": [1.0, 2.0, 6.0], "steps": {str(Step.UNREPORTED): 2},
-        "account": {"taken": 50, "lost": [], "returned": ["r"], "unasked": [], "damaged": [],
-                    "doubled": {"a": 2}},
-    }  # fmt: skip
-    two = one | {"times": 1, "seconds": [3.0], "account": one["account"] | {"lost": ["x"]}}  # type: ignore[operator]
-    made = tables([one, two])
+    made = tables([ONE, TWO])
     assert made["lost"].rows == [["kill qmgr", "container", 4, 100, 1, 2, 4, 0]]
-    assert made["again"].rows == [["kill qmgr", "container", 2.5, 6.0]]
+    assert made["again"].rows == [
+        ["kill qmgr", "container", "2026-11-25", 3, 2.0, 6.0],
+        ["kill qmgr", "container", "2026-11-26", 1, 3.0, 3.0],
+    ]
     assert made["duplicates"].rows == [(str(Step.UNREPORTED), 4)]
-    assert facts([one, two]) | {"kills": 4, "lost": 1, "duplicates": 4} == facts([one, two])
+    assert [row[2:6] for row in made["seeds"].rows] == [
+        ["2026-11-25", 3, 50, 0],
+        ["2026-11-26", 1, 50, 1],
+    ]
+    assert facts([ONE, TWO]) | {"kills": 4, "lost": 1, "duplicates": 4} == facts([ONE, TWO])
+
+
+def test_a_store_adds_to_what_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each series counts once, however often it is stored, and none is forgotten."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    report.store([ONE])
+    for _ in range(2):
+        report.store([TWO])
+        found = results.load(report.NAME)
+        assert (found.facts["kills"], found.facts["taken"]) == (4, 100)
+        assert [each["at"][:10] for each in found.series] == ["2026-11-25", "2026-11-26"]
+
+
+def test_the_stored_totals_are_those_of_the_stored_series() -> None:
+    """Who adds up the series of the book comes to the figures of the book."""
+    found = results.load(report.NAME)
+    assert facts(found.series) == found.facts
+    assert sum(each["times"] for each in found.series if each["group"] == "kill") >= 1000

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lab.config import ROOT
 from lab.errors import LabError
@@ -43,6 +44,8 @@ class Results:
     charts: Mapping[str, Chart] = field(default_factory=dict)
     facts: Mapping[str, Cell] = field(default_factory=dict)
     """Single figures that prose quotes, by name."""
+    series: Sequence[Mapping[str, Any]] = ()
+    """Of a measurement that adds up: what each run has found, from which the tables are made."""
     machine: str = ""
     date: str = ""
     commit: str = ""
@@ -85,11 +88,12 @@ def store(
     tables: Mapping[str, Table] | None = None,
     charts: Mapping[str, Chart] | None = None,
     facts: Mapping[str, Cell] | None = None,
+    series: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write what a full run has found, with machine, date and commit; gives the file."""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     found = Results(
-        name, command, tables or {}, charts or {}, facts or {}, machine(), today, commit()
+        name, command, tables or {}, charts or {}, facts or {}, series, machine(), today, commit()
     )
     FOLDER.mkdir(exist_ok=True)
     path = path_of(name)

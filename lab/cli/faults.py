@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,10 @@ from lab.console import out, working
 from lab.errors import CheckFailed, UnknownName
 from lab.lab import Lab
 
+if TYPE_CHECKING:
+    from lab.bench.faults.series import Series
+    from lab.bench.faults.strikes import Fault
+
 
 @bench.command("faults")
 @click.argument("names", nargs=-1, metavar="[FAULT]...")
@@ -19,7 +25,7 @@ from lab.lab import Lab
 @click.option("--seed", type=int, help="Repeat a run.  [default: a new one, which is printed]")
 @click.option("--install/--no-install", default=True, help="Build and install MeTA1 first.")
 @click.option("--keep", is_flag=True, help="Keep what is found, for --store.")
-@click.option("--store", is_flag=True, help="Store what was kept as the figures of the book.")
+@click.option("--store", is_flag=True, help="Add what was kept to the figures of the book.")
 @click.option("--list", "list_", is_flag=True, help="Name the faults.")
 @click.option(
     "--prove", is_flag=True, help="Let a MeTA1 that does not sync be noticed by power cuts."
@@ -39,40 +45,53 @@ def faults(
     """Kill, stop, starve and cut off MeTA1 under load; an outside ledger judges.
 
     Without a name all faults that this kind of machine can have: the power of a virtual machine only. `--store`
-    makes the figures of the book from all that was kept.
+    adds all that was kept to the series that are stored, each once, and makes the figures of the book from all.
     """
-    from lab.bench.faults import report
+    from lab.bench.faults import proof, report
     from lab.bench.faults.ground import Ground, prepared
-    from lab.bench.faults.proof import unsynced_is_noticed
     from lab.bench.faults.series import run
-    from lab.bench.faults.strikes import FAULTS
 
-    known = {each.name: each for each in FAULTS}
-    if list_:
-        out.print("\n".join(f"{each.name:<22} {each.done}" for each in FAULTS))
+    if list_ or store:
+        out.print(_listed() if list_ else report.store(report.kept()))
         return
-    if store:
-        out.print(report.store(report.kept()))
-        return
-    for name in names:
-        if name not in known:
-            raise UnknownName("fault", name, list(known))
+    chosen = _chosen(names, lab)
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
-    chosen = [known[each] for each in names] or [f for f in FAULTS if lab.machine() in f.machines]
     with working("bench faults") as progress:
         ground = prepared(lab, progress) if install else Ground(lab)
         if prove:
-            out.print(unsynced_is_noticed(ground, times, seed, progress))
+            out.print(proof.unsynced_is_noticed(ground, times, seed, progress))
             return
         for fault in chosen:
             found = run(ground, [fault], times, seed, progress)
             if keep:
                 report.keep(found)
-            out.print(
-                f"{fault.name}, {times} times, seed {seed}: {found.account.taken} taken, "
-                f"{len(found.account.lost)} lost, {found.account.duplicates} duplicates"
-            )
-            if not found.account.clean:
-                raise CheckFailed(
-                    "no mail is lost, damaged or invented", "that", str(found.account)
-                )
+            _judge(found)
+
+
+def _listed() -> str:
+    """All faults, a line each."""
+    from lab.bench.faults.strikes import FAULTS
+
+    return "\n".join(f"{each.name:<22} {each.done}" for each in FAULTS)
+
+
+def _chosen(names: Sequence[str], lab: Lab) -> list[Fault]:
+    """The faults of these names, or all that the machine can have. Raises `UnknownName`."""
+    from lab.bench.faults.strikes import FAULTS
+
+    known = {each.name: each for each in FAULTS}
+    for name in names:
+        if name not in known:
+            raise UnknownName("fault", name, list(known))
+    return [known[each] for each in names] or [f for f in FAULTS if lab.machine() in f.machines]
+
+
+def _judge(found: Series) -> None:
+    """Say what a series has found. Raises `CheckFailed` if its account is not clean."""
+    account = found.account
+    out.print(
+        f"{found.fault}, {found.times} times, seed {found.seed}: {account.taken} taken, "
+        f"{len(account.lost)} lost, {account.duplicates} duplicates"
+    )
+    if not account.clean:
+        raise CheckFailed("no mail is lost, damaged or invented", "that", str(account))

@@ -1,4 +1,8 @@
-"""What series of faults have found, kept one by one, and made into the tables that are stored and shown."""
+"""What series of faults have found, kept one by one, and made into the tables that are stored and shown.
+
+A run of all takes hours, so it is made in pieces. What is stored has each series of its own, with date, commit and
+seed, and a new store adds to them: totals are sums of what can be read there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,16 +25,20 @@ from lab.pictures.chart import Chart
 
 NAME = "faults"
 MACHINES = {"container": "container", "vagrant": "virtual machine"}
+COUNTS = ("taken", "lost", "damaged", "returned", "duplicates", "unasked")
 Record = Mapping[str, Any]
+"""One series: fault, group, machine, `at`, commit, seed, times, the `COUNTS`, `seconds` (one for each time) and
+`steps`. Of the first day only sums are known: `median` and `longest` of a fault stand in its first series of that
+day, and the steps of all in the day's first."""
 
 
 def folder() -> Path:
-    """Where the series of a full run are kept until they are stored together."""
+    """Where the series of a run are kept until they are stored."""
     return state_dir() / "bench-faults"
 
 
 def keep(series: Series) -> Path:
-    """Keep one series, with the commit it was run with."""
+    """Keep one series whole, with the commit it was run with."""
     folder().mkdir(exist_ok=True)
     path = folder() / f"{time.time():.0f}-{series.fault.replace(' ', '-')}.json"
     record = asdict(series) | {"commit": results.commit()}
@@ -39,17 +48,46 @@ def keep(series: Series) -> Path:
 
 def kept() -> list[Record]:
     """All series that were kept, oldest first."""
-    return [json.loads(path.read_text()) for path in sorted(folder().glob("*.json"))]
+    return [_summary(path) for path in sorted(folder().glob("*.json"))]
+
+
+def _summary(path: Path) -> Record:
+    """What is stored of one: counts instead of the names of messages."""
+    whole = json.loads(path.read_text())
+    account = whole["account"]
+    at = datetime.fromtimestamp(int(path.name.partition("-")[0]), UTC)
+    names = ("fault", "group", "machine", "commit", "seed", "times", "steps")
+    return {
+        **{name: whole[name] for name in names},
+        "at": f"{at:%Y-%m-%d %H:%M:%S}",
+        "seconds": [round(each, 3) for each in whole["seconds"]],
+        "taken": account["taken"],
+        "duplicates": sum(account["doubled"].values()),
+        **{name: len(account[name]) for name in ("lost", "damaged", "returned", "unasked")},
+    }
+
+
+def stored() -> list[Record]:
+    """The series that are stored; none if nothing is."""
+    return list(results.load(NAME).series) if results.path_of(NAME).exists() else []
+
+
+def added(old: Iterable[Record], new: Iterable[Record]) -> list[Record]:
+    """All series, each once, oldest first."""
+    found = {(each["fault"], each["at"], each["seed"]): each for each in (*old, *new)}
+    return sorted(found.values(), key=lambda each: str(each["at"]))
 
 
 def store(records: Sequence[Record]) -> Path:
-    """Store the figures of all of them."""
+    """Store these series beside those that are stored, and the figures of all of them."""
+    everything = added(stored(), records)
     return results.store(
         NAME,
         "lab bench faults",
-        tables=tables(records),
-        charts={"again": again(records)},
-        facts=facts(records),
+        tables=tables(everything),
+        charts={"again": again(everything)},
+        facts=facts(everything),
+        series=everything,
     )
 
 
@@ -72,8 +110,12 @@ def tables(records: Sequence[Record]) -> dict[str, Table]:
         ),
         "again": Table(
             "Seconds from the end of a fault until mail was taken again",
-            ("Fault", "Machine", "Median", "Longest"),
-            [_seconds(name, machine, group) for (name, machine), group in grouped(records)],
+            ("Fault", "Machine", "Day", "Times", "Median", "Longest"),
+            [
+                [name, MACHINES[machine], day, times(group), *spread(group)]
+                for (name, machine), of_fault in grouped(records)
+                for day, group in _days(of_fault)
+            ],
         ),
         "duplicates": Table(
             "What the duplicates are",
@@ -81,18 +123,9 @@ def tables(records: Sequence[Record]) -> dict[str, Table]:
             [(str(step), count) for step, count in steps(records).most_common()],
         ),
         "seeds": Table(
-            "Each series can be run again by its seed",
-            ("Fault", "Machine", "Times", "Seed", "Commit"),
-            [
-                (
-                    each["fault"],
-                    MACHINES[each["machine"]],
-                    each["times"],
-                    str(each["seed"]),
-                    each["commit"],
-                )
-                for each in records
-            ],
+            "Each series, which can be run again by its seed",
+            ("Fault", "Machine", "Day", "Times", "Taken", "Lost", "Duplicates", "Seed", "Commit"),
+            [_series(each) for each in records],
         ),
     }
 
@@ -106,27 +139,30 @@ def facts(records: Sequence[Record]) -> dict[str, Cell]:
         "kills": times(kills),
         "cuts": times(cuts),
         "others": times(others),
-        "taken": sum(each["account"]["taken"] for each in records),
-        "lost": sum(len(each["account"]["lost"]) for each in records),
-        "damaged": sum(len(each["account"]["damaged"]) for each in records),
-        "duplicates": sum(duplicates(each) for each in records),
+        **{name: _sum(records, name) for name in ("taken", "lost", "damaged", "duplicates")},
     }
     for name, group in (("kill", kills), ("cut", cuts)):
         if group:
-            found[f"duplicates_per_{name}"] = sum(map(duplicates, group)) / times(group)
+            found[f"duplicates_per_{name}"] = _sum(group, "duplicates") / times(group)
     return found
 
 
 def again(records: Sequence[Record]) -> Chart:
-    """How soon mail is taken again after a process was killed."""
-    kills = [(name, group) for (name, _), group in grouped(records) if name.startswith("kill ")]
-    seconds = [[s for each in group for s in each["seconds"]] for _, group in kills]
+    """How soon mail is taken again after a process was killed: the latest day of each."""
+    kills = [
+        (name.removeprefix("kill "), spread(_days(group)[-1][1]))
+        for (name, _), group in grouped(records)
+        if name.startswith("kill ")
+    ]
     return Chart(
         "Seconds until mail is taken again after a kill",
         "process",
         "seconds",
-        [name.removeprefix("kill ") for name, _ in kills],
-        {"median": [median(one) for one in seconds], "longest": [max(one) for one in seconds]},
+        [name for name, _ in kills],
+        {
+            "median": [middle for _, (middle, _) in kills],
+            "longest": [longest for _, (_, longest) in kills],
+        },
     )
 
 
@@ -138,14 +174,19 @@ def grouped(records: Iterable[Record]) -> list[tuple[tuple[str, str], list[Recor
     return list(found.items())
 
 
+def spread(group: Iterable[Record]) -> tuple[float, float]:
+    """Median and longest of the seconds of series of one fault and day."""
+    known = list(group)
+    seconds = [second for each in known for second in each["seconds"]]
+    if seconds:
+        return median(seconds), max(seconds)
+    (told,) = [each for each in known if "median" in each]
+    return told["median"], told["longest"]
+
+
 def times(records: Iterable[Record]) -> int:
     """Count the faults of some series."""
     return sum(each["times"] for each in records)
-
-
-def duplicates(record: Record) -> int:
-    """Count the copies beyond the first of one series."""
-    return sum(record["account"]["doubled"].values())
 
 
 def steps(records: Iterable[Record]) -> Counter[Step]:
@@ -156,20 +197,30 @@ def steps(records: Iterable[Record]) -> Counter[Step]:
     return found
 
 
+def _days(group: Iterable[Record]) -> list[tuple[str, list[Record]]]:
+    found: dict[str, list[Record]] = {}
+    for each in group:
+        found.setdefault(each["at"][:10], []).append(each)
+    return list(found.items())
+
+
+def _sum(records: Iterable[Record], name: str) -> int:
+    return sum(each[name] for each in records)
+
+
 def _row(name: str, machine: str, group: Sequence[Record]) -> list[Cell]:
-    accounts = [each["account"] for each in group]
+    shown = ("taken", "lost", "returned", "duplicates", "unasked")
+    return [name, MACHINES[machine], times(group), *(_sum(group, each) for each in shown)]
+
+
+def _series(each: Record) -> list[Cell]:
+    shown = (each[name] for name in ("times", "taken", "lost", "duplicates"))
+    day = each["at"][:10]
     return [
-        name,
-        MACHINES[machine],
-        times(group),
-        sum(each["taken"] for each in accounts),
-        sum(len(each["lost"]) for each in accounts),
-        sum(len(each["returned"]) for each in accounts),
-        sum(map(duplicates, group)),
-        sum(len(each["unasked"]) for each in accounts),
+        each["fault"],
+        MACHINES[each["machine"]],
+        day,
+        *shown,
+        str(each["seed"]),
+        each["commit"],
     ]
-
-
-def _seconds(name: str, machine: str, group: Sequence[Record]) -> list[Cell]:
-    seconds = [second for each in group for second in each["seconds"]]
-    return [name, MACHINES[machine], median(seconds), max(seconds)]

@@ -111,8 +111,9 @@ def full(lab: Lab, progress: Progress) -> list[str]:
     tables["versions"] = versions(lab.host, extent)
     foreign = suite.compared(world, progress)
     tables["suite"] = foreign.table()
+    tables["deviations"] = foreign.deviations()
     wrong = [line for part in parts.values() for line in failures(part.found)]
-    wrong += [f"aiosmtpd's suite: {each}" for each in foreign.worse()]
+    wrong += [f"aiosmtpd's suite: {each}" for each in foreign.wrong()]
     count = sum(len(verdicts) for part in parts.values() for verdicts in part.found.values())
     stop(world, extent.servers)
     store(

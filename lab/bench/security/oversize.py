@@ -56,9 +56,7 @@ CASES = (
         [*READY, ("say", f"MAIL FROM:<{'x' * 65}@elsewhere.example>\r\n"), REPLY],
         "553 5.1.7",
         "RFC 5321 section 4.5.3.1.1",
-        Edit(
-            "smtp/syntax.py", "if len(local_part) > MAX_LOCAL_PART:", "if not local_part:"
-        ),
+        Edit("smtp/syntax.py", "if len(local_part) > MAX_LOCAL_PART:", "if not local_part:"),
         [*READY, ("say", f"MAIL FROM:<{'x' * 64}@elsewhere.example>\r\n"), REPLY],
     ),
     Case(
