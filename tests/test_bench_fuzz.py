@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lab.bench import fuzz, results
+from lab.bench import fuzz_figures as figures
 from lab.bench.fuzz import Amount, Lines, Report, Target
+from lab.errors import LabError
 
 TARGETS = [Target("a", "bytes", "no crash", 10, 100), Target("live", "mail", "arrives", 1, 10)]
 REPORT: dict[str, Any] = {
@@ -70,15 +72,39 @@ def test_lines_without_end() -> None:
     assert lines.others == ["a", "b"]
 
 
+LIVE = Report(
+    "live", 3, 7, 1.0, 0, [{"error": "x"}], {"growth of qmgr": 2 << 20, "mails promised": 4}
+)
+
+
 def test_stored_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts add up, and the growth of the processes is a table of its own."""
     monkeypatch.setattr(results, "FOLDER", tmp_path)
-    live = Report(
-        "live", 3, 7, 1.0, 0, [{"error": "x"}], {"growth of qmgr": 2 << 20, "mails promised": 4}
-    )
-    fuzz.store(TARGETS, [Report(**REPORT), live], "lab bench fuzz")
+    figures.store(TARGETS, LIVE)
+    figures.store(TARGETS, Report(**REPORT))
     found = results.load("fuzz")
     assert found.facts["inputs"] == 12 and found.facts["findings"] == 1
     assert found.facts["live"] == 7 and found.facts["promised"] == 4
     assert [list(row) for row in found.tables["processes"].rows] == [["qmgr", 2.0]]
     assert [row[0] for row in found.tables["targets"].rows] == ["a", "live"]
+
+
+def test_a_run_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces with other seeds add up, the same seed is refused, and without `more` a target begins anew."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    figures.store(TARGETS, Report(**REPORT))
+    figures.require_other(TARGETS, 4)
+    figures.store(TARGETS, Report(**REPORT | {"seed": 4, "seconds": 3.0, "growth": 0}), more=True)
+    found = results.load("fuzz")
+    assert found.tables["counts"].rows == [["a", 10, 5.0, 2.0, 1.0, 0]]
+    assert [row[3] for row in found.tables["pieces"].rows] == [3, 4]
+    with pytest.raises(LabError, match="seed 4 of a is stored"):
+        figures.require_other(TARGETS, 4)
+    figures.store(TARGETS, Report(**REPORT))
+    assert results.load("fuzz").facts["a"] == 5
+
+
+def test_the_stored_totals_are_those_of_the_stored_pieces() -> None:
+    """Who adds up the pieces of the book comes to the figures of the book."""
+    found = results.load("fuzz")
+    assert figures.facts(found.series) == found.facts

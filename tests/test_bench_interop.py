@@ -10,6 +10,8 @@ import pytest
 
 import lab.bench.interop
 from lab.bench.interop.contents import contents
+from lab.bench.interop.peers import _filled
+from lab.bench.interop.suite import DEVIATIONS, PASSED, Compared
 from lab.bench.interop.verdict import Feature, failures, lacks, matrix, no, unchanged, yes
 
 PROGRAMS = Path(lab.bench.interop.__file__).parent / "programs"
@@ -65,6 +67,33 @@ def test_a_table_shows_what_does_not_hold() -> None:
     table = matrix("caption", [Feature(name, "must") for name in found["swaks"]], found)
     assert [row[2] for row in table.rows] == ["– (no option)", "yes", "NO: one is gone"]
     assert failures(found) == ["swaks, dots: one is gone"]
+
+
+BARE, GOOD = "T.test_mail_valid_address[0]", "T.test_mail_valid_address[1]"
+SUITE = {BARE: "a@b.example", GOOD: "<a@b.example>"}
+
+
+def suite(*failed: str) -> Compared:
+    """Tests of another server of which MeTA1 fails some, and Postfix none."""
+    ends = {name: "failed" if name in failed else PASSED for name in (*SUITE, "T.test_noop")}
+    return Compared(ends, dict.fromkeys(ends, PASSED), SUITE)
+
+
+def test_deviations_are_held_in_both_directions() -> None:
+    """What fails without a reason is named, and so is a reason that nothing fails by."""
+    assert suite(BARE).wrong() == []
+    assert suite(BARE).deviations().rows[0][-1] == 1
+    assert suite(BARE, GOOD).wrong() == [f"{GOOD} fails with MeTA1 alone"]
+    assert suite(BARE, "T.test_noop").wrong() == ["T.test_noop fails with MeTA1 alone"]
+    gone = suite().wrong()
+    assert len(gone) == 1 + len(DEVIATIONS)
+    assert gone[0].startswith(f"{BARE} passes with MeTA1")
+
+
+def test_a_value_that_is_not_given_is_told() -> None:
+    """A configuration file of another server has no name left in it."""
+    with pytest.raises(KeyError, match="HOST"):
+        _filled("main.cf", TOP="/x")
 
 
 def test_messages_are_what_they_are_called() -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from lab.bench import results
 from lab.bench.install import sources
 from lab.host import Host
 from lab.providers.base import Progress
 
-NAME = "fuzz"
 FOLDER = "hostile-input"
 LONGEST = 3600.0
 """Seconds for the full form of one target."""
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,76 +110,16 @@ class Lines:
         self.take("\n")
 
 
-def store(targets: Sequence[Target], reports: Sequence[Report], command: str) -> Path:
-    """Make the figures of the book from a run; of targets that were not in it the last ones stay."""
-    counts = {each.target: _row(each) for each in reports}
-    figures = {name: value for each in reports for name, value in each.figures.items()}
-    grown: list[list[results.Cell]] = [
-        [name.removeprefix("growth of "), value / MIB]
-        for name, value in figures.items()
-        if name.startswith("growth of ")
-    ]
-    ledger: dict[str, results.Cell] = {
-        name: figures.get(f"mails {name}") for name in ("promised", "delivered")
-    }
-    if results.path_of(NAME).exists():
-        old = results.load(NAME)
-        counts = {str(row[0]): list(row) for row in old.tables["counts"].rows} | counts
-        grown = grown or [list(row) for row in old.tables["processes"].rows]
-        ledger = {name: value or old.facts.get(name) for name, value in ledger.items()}
-    known = [each for each in targets if each.name in counts]
-    rows = [counts[each.name] for each in known]
-    return results.store(
-        NAME,
-        command,
-        tables={
-            "targets": results.Table(
-                "What each target is fed, and what must hold.",
-                ["target", "is fed", "what must hold"],
-                [[each.name, each.feeds, each.holds] for each in known],
-            ),
-            "counts": results.Table(
-                "How much was fed, and what came of it.",
-                ["target", "inputs", "seconds", "inputs a second", "memory grew, MiB", "findings"],
-                rows,
-            ),
-            "processes": results.Table(
-                "The live processes: memory after 200 sessions, and what was added by the end.",
-                ["process", "grew, MiB"],
-                grown,
-            ),
-        },
-        facts={
-            "inputs": sum(int(row[1] or 0) for row in rows),
-            "findings": sum(int(row[5] or 0) for row in rows),
-            "targets": len(rows),
-            **{str(row[0]): row[1] for row in rows},
-            **ledger,
-        },
-    )
-
-
-def _row(report: Report) -> list[results.Cell]:
-    """The counts of one target."""
-    grew, found = report.growth / MIB, len(report.findings)
-    return [report.target, report.runs, report.seconds, report.rate, grew, found]
-
-
 def run_all(
     host: Host,
     chosen: Sequence[Target],
     amount: Amount,
     seed: int,
     progress: Progress,
-    keep: Callable[[Sequence[Report]], object],
     side_by_side: int = 1,
 ) -> Iterator[Report]:
-    """Run targets, some at a time; after each, `keep` gets all reports so far in order."""
-    done: dict[str, Report] = {}
+    """Run targets, some at a time; gives each report as it comes."""
     with ThreadPoolExecutor(side_by_side) as pool:
         started = [pool.submit(fuzz, host, each.name, amount, seed, progress) for each in chosen]
         for each in as_completed(started):
-            report = each.result()
-            done[report.target] = report
-            keep([done[one.name] for one in chosen if one.name in done])
-            yield report
+            yield each.result()

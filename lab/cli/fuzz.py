@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,9 @@ from lab.cli.bench import bench
 from lab.console import out, working
 from lab.errors import CheckFailed, UnknownName
 from lab.lab import Lab
+
+if TYPE_CHECKING:
+    from lab.bench.fuzz import Report, Target
 
 
 @bench.command("fuzz")
@@ -23,6 +26,7 @@ from lab.lab import Lab
 @click.option("--side-by-side", default=1, show_default=True, help="Targets at a time.")
 @click.option("--seed", default=1, show_default=True, help="Another one gives other inputs.")
 @click.option("--store", is_flag=True, help="Store what was counted as the figures of the book.")
+@click.option("--more", is_flag=True, help="Store it beside what is stored: a run in pieces.")
 @click.option("--list", "list_", is_flag=True, help="Name the targets.")
 @with_lab
 def fuzz(
@@ -35,15 +39,18 @@ def fuzz(
     side_by_side: int,
     seed: int,
     store: bool,
+    more: bool,
     list_: bool,
 ) -> None:
     """Feed hostile input to MeTA1 on the machine: SMTP, replies, frames, maps, DNS, files.
 
-    Each finding is printed with the command that repeats it; then the exit code is 1.
+    Each finding is printed with the command that repeats it; then the exit code is 1. A long run may come in pieces:
+    `--store` begins anew with a target, `--store --more` with another seed adds to it.
     """
     from lab.bench import fuzz as part
+    from lab.bench import fuzz_figures as figures
 
-    found = False
+    found = 0
     with working("bench fuzz") as progress:
         host = lab.up(progress)
         progress("the sources of MeTA1")
@@ -51,27 +58,37 @@ def fuzz(
         if list_:
             out.print("\n".join(f"{each.name:<14} {each.feeds}" for each in targets.values()))
             return
-        for name in names:
-            if name not in targets:
-                raise UnknownName("target", name, list(targets))
-        chosen = [targets[each] for each in names] or list(targets.values())
-        command = "lab bench fuzz " + " ".join(sys.argv[sys.argv.index("fuzz") + 1 :])
-
-        def keep(reports: Sequence[part.Report]) -> None:
-            if store:
-                part.store(list(targets.values()), reports, command.strip())
-
+        chosen = _chosen(names, targets)
+        if store and more:
+            figures.require_other(chosen, seed)
         amount = part.Amount(runs, seconds, short, processes)
-        for report in part.run_all(host, chosen, amount, seed, progress, keep, side_by_side):
-            out.print(
-                f"{report.target:<14} {report.runs:>9} inputs {report.seconds:>7.1f} s "
-                f"{report.rate:>7.0f}/s {report.growth / part.MIB:>6.1f} MiB "
-                f"{len(report.findings):>3} findings"
-            )
-            for each in report.findings:
-                found = True
-                out.print(f"  {each['error']}", markup=False, highlight=False)
-                again = f"--target {report.target} --seed {each['seed']} --run {each['run']}"
-                out.print(f"  again, in ~/{part.FOLDER} on the machine: python3 -m fuzz {again}")
+        for report in part.run_all(host, chosen, amount, seed, progress, side_by_side):
+            if store:
+                figures.store(list(targets.values()), report, more)
+            _tell(report)
+            found += len(report.findings)
     if found:
         raise CheckFailed("nothing is found", "that", "see above")
+
+
+def _chosen(names: Sequence[str], targets: Mapping[str, Target]) -> list[Target]:
+    """The targets of these names, or all. Raises `UnknownName`."""
+    for name in names:
+        if name not in targets:
+            raise UnknownName("target", name, list(targets))
+    return [targets[each] for each in names] or list(targets.values())
+
+
+def _tell(report: Report) -> None:
+    """One line, and each finding with the command that repeats it."""
+    from lab.bench.fuzz import FOLDER
+
+    out.print(
+        f"{report.target:<14} {report.runs:>9} inputs {report.seconds:>7.1f} s "
+        f"{report.rate:>7.0f}/s {report.growth / 2**20:>6.1f} MiB "
+        f"{len(report.findings):>3} findings"
+    )
+    for each in report.findings:
+        out.print(f"  {each['error']}", markup=False, highlight=False)
+        again = f"--target {report.target} --seed {each['seed']} --run {each['run']}"
+        out.print(f"  again, in ~/{FOLDER} on the machine: python3 -m fuzz {again}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.bench.foreign import add_user
 from lab.bench.interop.orders import CA, LOGIN, SERVER
@@ -13,6 +15,12 @@ NOWHERE = ("example.com", "example.org")
 """Domains of the recipients in the tests of others (suite.py)."""
 SMALL = 100_000
 """Octets that the small doors of Postfix and Exim take."""
+
+
+def _filled(name: str, **values: str) -> str:
+    """A configuration file of `conf`, with a value for each @NAME@. Raises `KeyError` for one without."""
+    text = (Path(__file__).parent / "conf" / name).read_text()
+    return re.sub("@([A-Z_]+)@", lambda found: values[found[1]], text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,164 +82,51 @@ class Peer:
 
 
 def _postfix(peer: Peer, world: World) -> Mapping[str, str]:
-    own, small, wrong = (world.certificate(host) for host in (peer.host, *list(peer.doors)[:2]))
     wrong = world.certificate("wrong.postfix.example", name="somebody-else.example")
-    services = [
-        ("127.0.2.25:smtp inet n - n - - smtpd", ""),
-        (f"{peer.doors['small.postfix.example']}:smtp inet n - n - - smtpd",
-         f"-o message_size_limit={SMALL} -o smtpd_tls_protocols=TLSv1.2"
-         f" -o smtpd_tls_cert_file={small}/cert.pem -o smtpd_tls_key_file={small}/key.pem"),
-        (f"{peer.doors['wrong.postfix.example']}:smtp inet n - n - - smtpd",
-         f"-o smtpd_tls_cert_file={wrong}/cert.pem -o smtpd_tls_key_file={wrong}/key.pem"),
-        (f"{peer.doors['clear.postfix.example']}:smtp inet n - n - - smtpd",
-         "-o smtpd_tls_security_level=none -o smtpd_discard_ehlo_keywords=8bitmime,pipelining,size,dsn"),
-        ("cleanup unix n - n - 0 cleanup", ""), ("qmgr unix n - n 5 1 qmgr", ""),
-        ("tlsmgr unix - - n 1000? 1 tlsmgr", ""), ("rewrite unix - - n - - trivial-rewrite", ""),
-        ("bounce unix - - n - 0 bounce", ""), ("defer unix - - n - 0 bounce", ""),
-        ("trace unix - - n - 0 bounce", ""), ("smtp unix - - n - - smtp", ""),
-        ("error unix - - n - - error", ""), ("retry unix - - n - - error", ""),
-        ("discard unix - - n - - discard", ""), ("virtual unix - n n - - virtual", ""),
-        ("flush unix n - n 1000? 0 flush", ""), ("proxymap unix - - n - - proxymap", ""),
-        ("anvil unix - - n - 1 anvil", ""), ("scache unix - - n - 1 scache", ""),
-        ("verify unix - - n - 1 verify", ""), ("showq unix n - n - - showq", ""),
-    ]  # fmt: skip
-    main = f"""
-compatibility_level = 3.6
-myhostname = {peer.host}
-mydestination =
-inet_interfaces = loopback-only
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-smtp_bind_address = {peer.address}
-smtp_helo_name = {peer.host}
-message_size_limit = 67108864
-virtual_mailbox_limit = 0
-mailbox_size_limit = 0
-smtpd_recipient_limit = 2000
-default_destination_recipient_limit = 1000
-virtual_mailbox_domains = {", ".join((peer.domain, *peer.doors))}
-virtual_mailbox_base = {peer.mailbox}
-virtual_mailbox_maps = regexp:{TOP}/postfix/mailboxes
-virtual_minimum_uid = 1
-virtual_uid_maps = static:{world.root("id -u postfix").strip()}
-virtual_gid_maps = static:{world.root("id -g postfix").strip()}
-alias_maps =
-local_recipient_maps =
-transport_maps = texthash:{TOP}/postfix/transport
-smtpd_tls_security_level = may
-smtpd_tls_cert_file = {own}/cert.pem
-smtpd_tls_key_file = {own}/key.pem
-smtpd_tls_CAfile = {CA}
-smtpd_tls_ask_ccert = yes
-smtpd_tls_received_header = yes
-smtpd_tls_loglevel = 1
-smtp_tls_security_level = secure
-smtp_tls_secure_cert_match = hostname
-smtp_tls_CAfile = {CA}
-smtp_tls_cert_file = {own}/cert.pem
-smtp_tls_key_file = {own}/key.pem
-smtp_tls_loglevel = 1
-smtp_sasl_password_maps = texthash:{TOP}/postfix/secrets
-smtp_sasl_auth_enable = yes
-smtp_sasl_mechanism_filter = scram-sha-256
-smtp_sasl_security_options = noplaintext
-minimal_backoff_time = 3s
-maximal_backoff_time = 3s
-queue_run_delay = 3s
-smtpd_error_sleep_time = 0
-smtpd_peername_lookup = no
-"""
+    doors = {name.partition(".")[0].upper(): address for name, address in peer.doors.items()}
     secret = world.vm.get(LOGIN).decode()
+    discarded = "".join(f"{domain} discard:\n" for domain in NOWHERE)
     return {
-        "/etc/postfix/main.cf": main,
-        "/etc/postfix/master.cf": "\n".join(" ".join(each) for each in services) + "\n",
+        "/etc/postfix/main.cf": _filled(
+            "main.cf",
+            HOST=peer.host,
+            ADDRESS=peer.address,
+            DOMAINS=", ".join((peer.domain, *peer.doors)),
+            MAILBOX=peer.mailbox,
+            TOP=TOP,
+            UID=world.root("id -u postfix").strip(),
+            GID=world.root("id -g postfix").strip(),
+            OWN=world.certificate(peer.host),
+            CA=CA,
+        ),
+        "/etc/postfix/master.cf": _filled(
+            "master.cf",
+            ADDRESS=peer.address,
+            LIMIT=str(SMALL),
+            SMALL_PAIR=world.certificate("small.postfix.example"),
+            WRONG_PAIR=wrong,
+            **doors,
+        ),
         f"{TOP}/postfix/mailboxes": "!/^nobody@/ all/\n",
-        f"{TOP}/postfix/transport": f"exim.example smtp:[{SERVER}]\n"
-        + "".join(f"{domain} discard:\n" for domain in NOWHERE),
+        f"{TOP}/postfix/transport": f"exim.example smtp:[{SERVER}]\n{discarded}",
         f"{TOP}/postfix/secrets": f"[{SERVER}] alice:{secret}\n",
     }
 
 
 def _exim(peer: Peer, world: World) -> Mapping[str, str]:
-    own = world.certificate(peer.host, owner=peer.owner)
-    secret = world.vm.get(LOGIN).decode()
-    return {
-        "/etc/exim4/exim4.conf": f"""
-primary_hostname = {peer.host}
-domainlist local_domains = {peer.domain}
-local_interfaces = {peer.address}
-tls_advertise_hosts = *
-tls_certificate = {own}/cert.pem
-tls_privatekey = {own}/key.pem
-tls_verify_certificates = {CA}
-tls_try_verify_hosts = *
-dsn_advertise_hosts = *
-message_size_limit = 64M
-recipients_max = 2000
-smtp_accept_max_per_connection = 0
-rfc1413_hosts =
-host_lookup =
-acl_smtp_rcpt = recipient
-acl_smtp_data = accept
-syslog_facility = mail
-log_file_path = syslog
-retry_data_expire = 1d
-
-begin acl
-recipient:
-  deny message = 5.1.1 no such user
-       domains = +local_domains
-       local_parts = nobody
-  accept hosts = 127.0.0.0/8
-  deny
-
-begin routers
-local:
-  driver = accept
-  domains = +local_domains
-  transport = mailbox
-through_meta1:
-  driver = manualroute
-  route_list = postfix.example {SERVER} byname
-  transport = authenticated
-out:
-  driver = dnslookup
-  transport = smtp
-
-begin transports
-mailbox:
-  driver = appendfile
-  directory = {peer.mailbox}
-  maildir_format
-  return_path_add
-  user = {peer.owner}
-smtp:
-  driver = smtp
-  interface = {peer.address}
-  hosts_require_tls = *
-  tls_verify_hosts = *
-  tls_verify_certificates = {CA}
-  tls_certificate = {own}/cert.pem
-  tls_privatekey = {own}/key.pem
-authenticated:
-  driver = smtp
-  interface = {peer.address}
-  hosts_require_tls = *
-  tls_verify_hosts = *
-  tls_verify_certificates = {CA}
-  hosts_require_auth = *
-
-begin retry
-* * F,1h,3s
-
-begin authenticators
-cram:
-  driver = cram_md5
-  public_name = CRAM-MD5
-  client_name = alice
-  client_secret = {secret}
-""",
-    }
+    text = _filled(
+        "exim4.conf",
+        HOST=peer.host,
+        DOMAIN=peer.domain,
+        ADDRESS=peer.address,
+        OWN=world.certificate(peer.host, owner=peer.owner),
+        CA=CA,
+        SERVER=SERVER,
+        MAILBOX=peer.mailbox,
+        OWNER=peer.owner,
+        SECRET=world.vm.get(LOGIN).decode(),
+    )
+    return {"/etc/exim4/exim4.conf": text}
 
 
 def _aiosmtpd(peer: Peer, world: World) -> Mapping[str, str]:

@@ -75,7 +75,7 @@ READERS = (
         adds="X-TUID:",
     ),
     Reader(
-        "fetchmail", "fetchmail --version | head -1 | cut -d ' ' -f 4",
+        "fetchmail", "fetchmail --version | grep -o '[0-9][0-9.]*' | head -1",
         f"umask 077; printf 'poll {SERVER} protocol imap user alice password \"%s\" is lab here ssl sslcertck"
         f" sslcertfile {CA} keep fetchall no rewrite pass8bits mda \"{TOP}/keep.sh {FOLDER}/fetchmail\"\\n'"
         f' "$(cat {LOGIN})" > ~/.fetchmailrc-interop'
