@@ -32,6 +32,9 @@ SETTINGS = (
     ),
 )  # fmt: skip
 _LINE = re.compile(rb"([2-5][0-5][0-9])([ -])([\t -~]*)\r\n")
+_TEXT = re.compile(rb"[ -~]*")
+# Byte by byte, but for what only makes a line long.
+_BYTES = re.compile(rb"([^\r\n.])\1{15}|.", re.DOTALL)
 _ENHANCED = re.compile(rb"([245])\.\d{1,3}\.\d{1,3}(?: |$)")
 _FAULTS = re.compile(
     rb"55[0-4] 5\.(?:6\.0 Mail holds|3\.4 Message is|4\.6 Too many Rec)[^\r]*\r\n(?!.*354)"
@@ -267,7 +270,7 @@ class Stepwise:
             said,
         )
         is_right = line.endswith(b"\r\n") and not set(line[:-2]) & set(b"\r\n")
-        is_text = is_right and all(32 <= byte < 127 for byte in line[:-2])
+        is_text = is_right and _TEXT.fullmatch(line[:-2]) is not None
         is_long = len(line) > shell.settings.max_command_line and line[:5].upper() != b"AUTH "
         if not exchange and (not is_text or is_long):
             must(
@@ -351,7 +354,7 @@ def run(source: Source) -> None:
         single = Shell(settings, greeting=greeting)
         single.take()
         for group in groups:
-            for place in range(len(group)):
-                single.feed(group[place : place + 1])
+            for piece in _BYTES.finditer(group):
+                single.feed(piece[0])
             single.settle()
         agree(steps.shell, single)

@@ -215,7 +215,7 @@ def test_speaking_before_the_greeting() -> None:
 
 
 def test_refused_for_good() -> None:
-    """RFC 5321 3.1: behind 554 the server waits for QUIT, answers 503 to all else, and takes nothing."""
+    """RFC 5321 3.1: behind 554 wait for QUIT, answer 503 to all else, and take nothing."""
     core = ServerConnection(SETTINGS)
     assert core.greet(replies.reply(554, "5.7.1", "Access denied")) == []
     lines = [*ENVELOPE, "DATA", "Subject: x", ".", "NOOP", "STARTTLS", "AUTH PLAIN", "WIZ", "RSET"]

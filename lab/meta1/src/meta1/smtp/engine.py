@@ -98,7 +98,7 @@ class ServerEngine:
         return self.settings.mechanisms_in_tls if self.is_tls else self.settings.mechanisms
 
     def greet(self, answer: Reply | None = None) -> list[ServerEvent]:
-        """Send the banner, or a refusal: behind 421 the session is over, behind 554 QUIT is awaited."""
+        """Send the banner or a refusal: 421 ends the session, behind 554 QUIT is awaited."""
         self._require(State.GREETING)
         if answer is not None and answer.is_transient:
             return self.close(answer, "refused")
