@@ -209,7 +209,7 @@ def test_sizes_are_those_of_one_host(values: Manifest) -> None:
     hard = of_kind("ResourceQuota")["spec"]["hard"]
     together = sum(bytes_of(each["memory"]) for each in limits.values())
     assert bytes_of(hard["limits.memory"]) >= 31 * together
-    assert bytes_of(hard["requests.storage"]) >= 31 * bytes_of("8Gi")
+    assert bytes_of(hard["requests.storage"]) >= 31 * bytes_of("4Gi")
     assert int(hard["persistentvolumeclaims"]) >= 31
 
 
