@@ -140,7 +140,7 @@ def test_kubernetes_takes_what_the_cluster_gets() -> None:
     assert [refused(each) for each in documents] == [None] * len(documents)
     for each in documents:
         broken = copy.deepcopy(each)
-        broken["metadata"]["lables"] = {}
+        broken["metadata"]["label"] = {}
         assert refused(broken)
 
 
