@@ -71,7 +71,7 @@ FAST = (
     Suite("canonical", "notebooks are in the form that git compares well",
           [["python", "-m", "lab", "drift", "--canonical", "--check"]]),
     pytest("unit", "each part alone, and SSH against a real sshd",
-           "tests", "-m", "not lab and not vm", *OWN_SUITES),
+           "tests", "-m", "not lab and not vm and not classroom", *OWN_SUITES),
 )
 FULL = (
     pytest("container", "the container provider and the lab commands, for real",
@@ -82,6 +82,11 @@ FULL = (
            minutes=25),
     pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
            minutes=35),
+)
+# A class mounts file systems and has users of its own: only root can.
+CLASS = () if os.geteuid() else (
+    pytest("class", "a class for real: trainees' machines, and what none can reach",
+           "tests", "-m", "classroom", *OWN_SUITES, minutes=20),
 )
 # Beside the others: an emulated machine is slow, and mostly keeps one processor busy. For all sixteen chapters on it,
 # half an hour and more: lab --provider vagrant drift --force
@@ -98,7 +103,7 @@ EMULATED = (
 def main(which: str = "all") -> int:
     """Run the suites, print a summary line for each and the total; 1 if any failed."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    lanes = (FAST,) if which == "fast" else ((*FAST, *FULL), EMULATED)
+    lanes = (FAST,) if which == "fast" else ((*FAST, *FULL, *CLASS), EMULATED)
     with ThreadPoolExecutor(len(lanes)) as pool:
         done = pool.map(lambda suites: [(suite, *run(suite)) for suite in suites], lanes)
         results = [each for lane in done for each in lane]

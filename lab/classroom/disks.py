@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from lab.errors import LabError
 
 OPTIONS = "loop,nosuid,nodev,discard,resuid=2000000000,resgid=2000000000"
 """The blocks that are reserved, so that a full disk can still be cleared, are not for root in a container."""
+
+BUSY_SECONDS = 10.0
+"""How long what has ended may take to let go of a file system."""
 
 
 def make(image: Path, folder: Path, size: int, owner: int = 0) -> None:
@@ -41,9 +45,15 @@ def remove(image: Path, folder: Path) -> None:
 
 
 def unmount(folder: Path) -> None:
-    """Unmount with all that is mounted below; the file keeps everything. Raises `LabError` while it is in use."""
+    """Unmount with all that is mounted below; the file keeps everything. Raises `LabError` if it stays in use."""
+    deadline = time.monotonic() + BUSY_SECONDS
     while folder.is_mount():
-        _run("umount", "--recursive", str(folder))
+        try:
+            _run("umount", "--recursive", str(folder))
+        except LabError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _create(image: Path, size: int, owner: int) -> None:

@@ -10,10 +10,12 @@ from lab.classroom import disks, place
 from lab.classroom.settings import Settings
 from lab.providers.base import Progress
 from lab.providers.container import ContainerProvider, Limits
-from lab.providers.podman import Store, graph
+from lab.providers.podman import Store, await_podmen, graph
 
 MODEL_DISK = 8192
 """MiB for the machine that makes the ends of all chapters, and for these."""
+
+END_SECONDS = 60.0
 
 
 def provider(settings: Settings, name: str) -> ContainerProvider:
@@ -52,6 +54,8 @@ def remove(settings: Settings, progress: Progress) -> None:
         progress(f"removing the machine of {name}")
         if place.machine(name).is_mount():
             provider(settings, name).down()
+            # A container that has ended is tidied up by a podman that nobody waits for.
+            await_podmen(f"{images(name)}", END_SECONDS)
         disks.remove(place.machine_image(name), place.machine(name))
 
     with ThreadPoolExecutor(settings.at_once) as pool:

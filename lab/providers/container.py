@@ -26,7 +26,7 @@ from lab.errors import LabError, NoProvider, NotUp, UnknownName
 from lab.keys import MACHINE, ensure_keys
 from lab.machine import image
 from lab.providers.base import Endpoint, Finding, Progress, Status
-from lab.providers.podman import Store, cgroup_v2, podman, podmen, rootless, sudo_works
+from lab.providers.podman import Store, await_podmen, cgroup_v2, podman, rootless, sudo_works
 
 BOOT_SECONDS = 60.0
 PAUSES = 5
@@ -207,9 +207,7 @@ class ContainerProvider:
 
     def await_orphans(self) -> None:
         """Let a podman end whose `lab up` was killed: what it still makes could not be found and removed now."""
-        deadline = time.monotonic() + BOOT_SECONDS
-        while podmen(self.container) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        await_podmen(self.container, BOOT_SECONDS)
 
     @classmethod
     def doctor(cls) -> list[Finding]:

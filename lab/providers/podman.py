@@ -7,6 +7,7 @@ import getpass
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,13 +69,19 @@ def graph() -> Path:
     return Path(podman("info", "--format", "{{.Store.GraphRoot}}").strip())
 
 
-def podmen(container: str) -> list[int]:
-    """Process ids of the podman commands at work on that container, whoever has started them."""
+def await_podmen(mark: str, seconds: float) -> None:
+    """Wait until no podman with that text among its arguments is at work, whoever has started it."""
+    deadline = time.monotonic() + seconds
+    while _podmen(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _podmen(mark: str) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = path.read_bytes().decode(errors="replace").split("\0")
-            if Path(words[0]).name == "podman" and any(container in word for word in words[1:]):
+            if Path(words[0]).name == "podman" and any(mark in word for word in words[1:]):
                 found.append(int(path.parent.name))
     return found
 

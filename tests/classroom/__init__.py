@@ -1,0 +1,1 @@
+"""Tests of the drift check; a package, so that its modules may have names others have too."""
