@@ -20,6 +20,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from other_user import as_user
 
 from lab.chapters import chapters
 from lab.classroom import place, storage
@@ -30,8 +31,6 @@ from lab.host import Host
 from lab.lab import Lab
 from lab.providers.base import Endpoint
 from lab.session import Session
-
-from .users import as_user
 
 pytestmark = pytest.mark.classroom
 TOP = Path(__file__).resolve().parent.parent.parent

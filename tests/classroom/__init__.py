@@ -1,1 +1,0 @@
-"""Tests of the drift check; a package, so that its modules may have names others have too."""
