@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meta1.config import parse_config
+from meta1.maps import berkeley
 from meta1.maps.base import NO_MORE, NOT_FOUND, Answer, MapFailure, MapRefusal, Status
 from meta1.maps.berkeley import BadDatabase, HashFile, identity, write_hash
 from meta1.maps.hashmap import HashMap
@@ -104,6 +105,38 @@ def test_damaged_files_fail_and_heal(tmp_path: Path, damage: bytes | None) -> No
         find(table, "key1")
     write_hash(path, [("key1", "v")])
     assert find(table, "key1").is_found
+
+
+def test_a_file_that_holds_up_its_verification_holds_up_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another map answers meanwhile; all who ask for this one wait for one and the same attempt."""
+    write_hash(tmp_path / "slow.db", [("k", "v")])
+    write_hash(tmp_path / "other.db", [("k", "v")])
+    slow, other = HashMap("slow", tmp_path / "slow.db"), HashMap("other", tmp_path / "other.db")
+    assert find(other, "k").is_found
+    said, may_end = tmp_path / "said", tmp_path / "may_end"
+    program = tmp_path / "verify.py"
+    program.write_text(
+        f"import pathlib, sys, time\n"
+        f"pathlib.Path({str(said)!r}).open('a').write('begun\\n')\n"
+        f"while not pathlib.Path({str(may_end)!r}).exists(): time.sleep(0.01)\n"
+        f"sys.exit('damaged')\n"
+    )
+    monkeypatch.setattr(berkeley, "_VERIFY", program)
+
+    async def ask() -> list[Answer | BaseException]:
+        waiting = [asyncio.create_task(slow.lookup("k")) for _ in range(3)]
+        while not said.exists():
+            await asyncio.sleep(0.01)
+        assert (await other.lookup("k")).is_found
+        assert not any(each.done() for each in waiting)
+        may_end.touch()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    answers = asyncio.run(asyncio.wait_for(ask(), 20))
+    assert [type(each) for each in answers] == [MapFailure] * 3
+    assert said.read_text() == "begun\n"
 
 
 def test_a_failed_build_leaves_the_old_map(tmp_path: Path) -> None:
