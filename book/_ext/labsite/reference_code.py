@@ -21,6 +21,7 @@ PROCESSES = {
     "smtpc": ("smtpc", "smtp/"),
     "qmgr": ("qmgr", "queue/"),
     "smar": ("smar", "maps/", "access", "mx", "routing"),
+    "smar, qmgr": ("route_log",),
     "every program": ("",),
 }
 """Which process speaks, by how the path of a module begins; the first that fits."""

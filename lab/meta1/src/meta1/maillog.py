@@ -226,7 +226,7 @@ def recovered(**fields: object) -> None:
 
 
 def routed(transaction: str, **fields: object) -> None:
-    """The way of one recipient was found, or why there is none."""
+    """The way of one recipient was found, or is still known, or why there is none."""
     fact(INFO, 10, "routed", transaction, **fields)
 
 

@@ -11,7 +11,9 @@ from typing import Final
 from meta1 import maillog
 from meta1.channel import Channel
 from meta1.link import Link, Requests
+from meta1.memo import Memo
 from meta1.messages import Deliver, Hello, Message, ResolveRoute, RouteResolved
+from meta1.route_log import log_route
 
 PATIENCE: Final = 60.0
 """How long a message waits for smar, also for one that is being started again."""
@@ -27,7 +29,9 @@ class Routes:
         self._link = Link(path, me, self._answered, self._came, self._went)
         self._requests: Requests[RouteResolved] = Requests(PATIENCE)
         self._open: dict[int, ResolveRoute] = {}
+        self._known: Memo[RouteResolved] = Memo()
         self._touch = touch
+        self._time = asyncio.get_running_loop().time
 
     def start(self) -> None:
         """Connect."""
@@ -38,8 +42,13 @@ class Routes:
         self._link.stop()
 
     def ask(self, transaction_id: str, forward_path: str, expand: bool, callback: Routed) -> None:
-        """Ask for a route for a recipient of a message."""
-        now = asyncio.get_running_loop().time()
+        """Ask for a route for a recipient of a message, or remember one."""
+        now = self._time()
+        known = self._known.find((forward_path, expand), now)
+        if known is not None:
+            log_route(transaction_id, forward_path, known)
+            callback(known)
+            return
         request_id = self._requests.begin(now, callback)
         request = ResolveRoute(request_id, forward_path, expand, transaction_id)
         self._open[request_id] = request
@@ -60,12 +69,16 @@ class Routes:
 
     def _went(self, channel: Channel) -> None:
         """Questions wait for its return."""
+        self._known.clear()
         maillog.trouble("smar is gone", waiting=len(self._open))
 
     def _answered(self, channel: Channel, message: Message) -> None:
         """Hand an answer to the message it is for."""
         if isinstance(message, RouteResolved):
-            self._open.pop(message.request_id, None)
+            asked = self._open.pop(message.request_id, None)
+            if asked is not None:
+                question = (asked.forward_path, asked.expand)
+                self._known.keep(question, message, self._time())
             self._requests.finish(message.request_id, message)
             self._touch()
 

@@ -1,7 +1,6 @@
 """smar: the address resolver.  Answers smtps (access, client names) and qmgr (routes).
 
-The shell around `access`, `routing` and `dns`: a socket, the maps of the configuration, and a
-memo of last answers that lives for a second, since at a busy moment the same is asked often.
+The shell around `access`, `routing` and `dns`: a socket and the maps of the configuration.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import fields, replace
-from operator import attrgetter
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from meta1 import maillog
@@ -32,11 +30,9 @@ from meta1.messages import (
 from meta1.mx import name_of
 from meta1.peers import uids_of
 from meta1.program import Service, run
-from meta1.queue.envelope import Outcome
+from meta1.route_log import log_route
 from meta1.smar_rules import Resources, build
 
-MEMORY: Final = 1.0
-MAX_REMEMBERED: Final = 5_000
 MAX_TASKS: Final = 2_000
 """Questions under way; a peer that asks more waits at its socket."""
 
@@ -74,14 +70,12 @@ class Resolver:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused: set[Channel] = set()
-        self._memo: dict[tuple[Any, ...], tuple[Callable[..., Reply], tuple[Any, ...]]] = {}
         self._use(service.config, cast(Smar, service.section))
 
     def _use(self, config: Config, section: Module) -> None:
         """Take a configuration into use."""
         self._resources = build(config, cast(Smar, section), self._service.hostname)
         self._facts = Facts(self._resources)
-        self._memo.clear()
 
     def reload(self, config: Config, section: Module) -> None:
         """Use a new configuration; questions under way end with the old one."""
@@ -98,11 +92,6 @@ class Resolver:
             Hello("smar"), self._asked, _welcome, self._paused.discard, allowed_uids=allowed
         )
 
-    def forget(self) -> None:
-        """Forget the last answers, once a second."""
-        self._memo.clear()
-        self._loop.call_later(MEMORY, self.forget)
-
     async def finish(self) -> None:
         """Let questions under way come to their end, for a while."""
         if self._tasks:
@@ -112,14 +101,9 @@ class Resolver:
     # ---- questions -------------------------------------------------------------------------
 
     def _asked(self, channel: Channel, message: Message) -> None:
-        """Answer from memory, or begin to find out."""
+        """Begin to find out."""
         if not isinstance(message, CheckAccess | ResolveClient | ResolveRoute):
             maillog.trouble("unexpected message", kind=type(message).__name__)
-            return
-        known = self._memo.get(_question(message))
-        if known is not None:
-            kind, rest = known
-            _send(channel, message, kind(message.request_id, *rest))
             return
         self._start(self._answer(channel, message))
         if len(self._tasks) >= MAX_TASKS:
@@ -144,12 +128,12 @@ class Resolver:
             self.doubt.notice(error)
 
     async def _answer(self, channel: Channel, message: Question) -> None:
-        """Find the answer, send it, and remember it if it was certain."""
+        """Find the answer and send it; a route goes into the log."""
         find = cast(Callable[[Resolver, Message], Awaitable[Reply]], _FINDERS[type(message)])
         answer = await find(self, message)
-        _send(channel, message, answer)
-        if _is_certain(answer) and len(self._memo) < MAX_REMEMBERED:
-            self._memo[_question(message)] = type(answer), _ANSWERED[type(answer)](answer)
+        channel.send(answer)
+        if isinstance(message, ResolveRoute) and isinstance(answer, RouteResolved):
+            log_route(message.transaction_id, message.forward_path, answer)
 
     async def _check(self, message: CheckAccess) -> Reply:
         """Decide about access."""
@@ -179,50 +163,6 @@ _FINDERS: Final = {
 }
 
 
-def _fields(kind: type[Any], *without: str) -> Callable[[Any], tuple[Any, ...]]:
-    """Make the function that gives the fields of a message, but for some."""
-    get = attrgetter(*[one.name for one in fields(kind) if one.name not in without])
-    return get if len(fields(kind)) > len(without) + 1 else lambda message: (get(message),)
-
-
-_ASKED: Final = {
-    CheckAccess: _fields(CheckAccess, "request_id"),
-    ResolveRoute: _fields(ResolveRoute, "request_id", "transaction_id"),
-    ResolveClient: _fields(ResolveClient, "request_id"),
-}
-_ANSWERED: Final = {
-    kind: _fields(kind, "request_id") for kind in (AccessChecked, RouteResolved, ClientResolved)
-}
-
-
-def _question(message: Question) -> tuple[Any, ...]:
-    """What is asked, without who asks: the same question has the same answer."""
-    kind = type(message)
-    return kind, _ASKED[kind](message)
-
-
-def _send(channel: Channel, message: Question, answer: Reply) -> None:
-    """Answer; a route is a fact in the life of a message and goes into the log."""
-    channel.send(answer)
-    if isinstance(message, ResolveRoute) and isinstance(answer, RouteResolved):
-        hops = {one.next_hop.key for one in answer.targets}
-        maillog.routed(
-            message.transaction_id, to=message.forward_path, host=" ".join(sorted(hops)),
-            code=answer.code or None, status=answer.enhanced_code, text=answer.text,
-        )  # fmt: skip
-
-
-def _is_certain(answer: Reply) -> bool:
-    """Tell whether the same answer would be given a moment later."""
-    match answer:
-        case RouteResolved():
-            return answer.outcome is not Outcome.RETRY and len(answer.targets) <= 10
-        case ClientResolved():
-            return answer.resolve != "TEMP"
-        case AccessChecked():
-            return answer.code != 451
-
-
 def _welcome(channel: Channel, hello: Hello) -> None:
     """A peer needs no greeting besides ours."""
 
@@ -232,7 +172,6 @@ async def serve_answers(service: Service) -> None:
     resolver = Resolver(service)
     service.on_reload(resolver.reload)
     listener = await serve(service.config.spool("smar/smar.sock"), resolver.channel, mode=0o666)
-    resolver.forget()
     service.ready()
     await service.stopping.wait()
     listener.close()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from meta1 import maillog
 from meta1.channel import Channel
 from meta1.link import Link, Requests
+from meta1.memo import Memo
 from meta1.messages import (
     AbortTransaction,
     AccessChecked,
@@ -61,6 +63,7 @@ class Peers:
         self.accepting = False
         self._access: Requests[AccessChecked] = Requests(PATIENCE)
         self._resolve: Requests[ClientResolved] = Requests(PATIENCE)
+        self._decisions: Memo[AccessChecked] = Memo()
         self._names: dict[str, tuple[float, ClientResolved]] = {}
         self._commits: dict[str, tuple[float, OnCommitted]] = {}
         self._time = asyncio.get_running_loop().time
@@ -96,12 +99,22 @@ class Peers:
 
     # ---- questions -------------------------------------------------------------------------
 
-    def check(self, ask: Callable[[int], CheckAccess], callback: OnAccess) -> None:
-        """Ask smar for a decision; `ask` makes the question from its number."""
-        if not self.smar.is_open:
+    def check(self, question: CheckAccess, callback: OnAccess) -> None:
+        """Ask smar for a decision, or remember one; the number of the question is given here."""
+        now = self._time()
+        known = self._decisions.find(question, now)
+        if known is not None:
+            callback(known)
+        elif not self.smar.is_open:
             callback(None)
-            return
-        self.smar.send(ask(self._access.begin(self._time(), callback)))
+        else:
+
+            def note(checked: AccessChecked | None) -> None:
+                if checked is not None:
+                    self._decisions.keep(question, checked, self._time())
+                callback(checked)
+
+            self.smar.send(replace(question, request_id=self._access.begin(now, note)))
 
     def resolve(self, address: str, callback: OnResolved) -> None:
         """Ask smar for the name of a client, or remember it: busy clients come often."""
@@ -207,5 +220,6 @@ class Peers:
         maillog.note("smar_connected")
 
     def _on_smar_close(self, channel: Channel) -> None:
+        self._decisions.clear()
         lost = self._access.fail_all() + self._resolve.fail_all()
         maillog.trouble("smar_lost", questions=lost)

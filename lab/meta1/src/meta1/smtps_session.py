@@ -172,18 +172,10 @@ class Session(Connection):
             null = isinstance(transaction.reverse_path, NullPath)
             reverse_path = NULL_PATH if null else str(transaction.reverse_path)
 
-        def ask(number: int) -> CheckAccess:
-            return CheckAccess(
-                number,
-                stage,
-                client,
-                reverse_path,
-                forward_path,
-                policy.delays_checks,
-                policy.uses_map,
-            )
-
-        self.server.peers.check(ask, decide)
+        question = CheckAccess(
+            0, stage, client, reverse_path, forward_path, policy.delays_checks, policy.uses_map
+        )
+        self.server.peers.check(question, decide)
 
     def _on_content_offered(self, event: ev.ContentOffered) -> None:
         transaction = self.transaction

@@ -93,6 +93,24 @@ def test_each_program_names_the_message(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+def test_a_known_way_is_named_as_well(tmp_path: Path) -> None:
+    """qmgr remembers a way for a moment and asks smar once, but each message has its line."""
+
+    async def talk(daemons: Daemons, smtps: Smtps, server: Server) -> None:
+        names = []
+        for _ in range(3):
+            names.append(smtps.submit("user@local.test"))
+            await server.until(lambda: len(server.mails) == len(names))
+        await smtps.until(
+            lambda: all(f"{name} finished" in daemons.log.read_text() for name in names)
+        )
+        routed = [line for line in daemons.log.read_text().splitlines() if " routed " in line]
+        assert [sum(name in line for line in routed) for name in names] == [1, 1, 1]
+        assert all("routed to=user@local.test host=lmtp" in line for line in routed)
+
+    with_daemons(tmp_path, talk)
+
+
 def test_failures_come_back_as_reports(tmp_path: Path) -> None:
     """An unknown user and a domain without mail: reports reach the sender with the header."""
 

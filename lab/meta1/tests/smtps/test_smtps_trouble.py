@@ -39,9 +39,40 @@ def test_final_answer_for_one_sender(start: Start) -> None:
         question.request_id, Verdict.ACCEPT, final=question.stage == Stage.MAIL
     )
     with smtplib.SMTP("127.0.0.1", running.port) as client:
-        for _ in range(2):
-            client.sendmail("b@lab.example", ["a@lab.example"], MAIL)
+        for sender in ("b@lab.example", "c@lab.example"):
+            client.sendmail(sender, ["a@lab.example"], MAIL)
     assert stages(running) == ["CONNECT", "MAIL", "RCPT", "MAIL", "RCPT"]
+
+
+def test_decisions_are_remembered_for_a_moment(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same mail of the same client asks nobody; another one does."""
+    monkeypatch.setattr("meta1.memo.LIFETIME", 60.0)
+    running = start(ACCESS)
+    for recipient in ("a@lab.example", "a@lab.example", "alice@lab.example"):
+        with smtplib.SMTP("127.0.0.1", running.port, "client.lab.example") as client:
+            client.sendmail("b@lab.example", [recipient], MAIL)
+    assert stages(running) == ["CONNECT", "MAIL", "RCPT", "RCPT"]
+    with smtplib.SMTP("127.0.0.1", running.port, "other.lab.example") as client:
+        client.sendmail("b@lab.example", ["a@lab.example"], MAIL)
+    assert stages(running)[4:] == ["MAIL", "RCPT"]  # the client calls itself by another name
+
+
+def test_decisions_are_forgotten_with_smar(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smar that comes back may have other maps: nothing of the old one is used."""
+    monkeypatch.setattr("meta1.memo.LIFETIME", 60.0)
+    running = start("")
+    with closing(Raw(running)) as raw:
+        raw.line()
+        raw.send(b"EHLO x\r\nMAIL FROM:<b@lab.example>\r\nRCPT TO:<a@lab.example>\r\n")
+        assert [raw.reply()[:3] for _ in range(3)] == ["250"] * 3
+        running.call(running.smar.stop)
+        wait_for(lambda: any("smar_lost" in line for line in running.log.lines))
+        raw.send(b"RCPT TO:<a@lab.example>\r\n")
+        assert raw.reply()[:9] == "451 4.3.0"
 
 
 def test_backlog(start: Start) -> None:
