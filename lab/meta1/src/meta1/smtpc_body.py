@@ -11,7 +11,7 @@ from meta1.messages import Deliver
 from meta1.queue.content_file import HEADER, ContentFile
 from meta1.queue.envelope import Content
 
-PIECE: Final = 64 * 1024
+PIECE: Final = 128 * 1024
 
 
 class ContentLost(Exception):

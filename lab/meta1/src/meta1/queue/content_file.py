@@ -18,7 +18,7 @@ from meta1.queue.envelope import Content
 HEADER: Final = struct.Struct("!4sQI")
 MAGIC: Final = b"CDB1"
 _PIECE: Final = 256 * 1024
-_SMALL: Final = 64 * 1024
+_SMALL: Final = 128 * 1024
 """A record of this size is kept by the check, so that it is read only once."""
 
 
