@@ -129,12 +129,12 @@ class Manager:
             self._loop.call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
-        """Hand out work, hand over what is to be written, tell smtps how full it is."""
+        """Have written what is to be, hand out work, tell smtps how full it is."""
+        while batch := self.ledger.take_batch():
+            # What is written at once may have results at once, and these more to be written.
+            self._stores.thread.submit(batch)
         self._turn_planned = False
         self.desk.pump(time.time())
-        batch = self.ledger.take_batch()
-        if batch is not None:
-            self._stores.thread.submit(batch)
         if self.desk.is_ending and not self.desk.under_way:
             self._quiet.set()
         if self._accepting != (not self.desk.refusal):

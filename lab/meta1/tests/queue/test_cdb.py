@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from meta1.queue import cdb as module
+from meta1.queue import pace
 from meta1.queue.cdb import LARGE, SEGMENT, Cdb, is_full
 from meta1.queue.content_file import ContentFile
 from meta1.queue.envelope import Content
@@ -113,6 +114,63 @@ def test_group_commit(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.os, "fdatasync", slow)
     run(work)
     assert len(syncs) <= 3  # the first, the hundred, and one at the close
+
+
+def test_a_lone_mail_on_a_quick_disk_needs_no_thread(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is synced in the loop, behind what leaves at the end of the same turn; two are not."""
+    monkeypatch.setattr(pace, "QUICK", 60.0)
+    by: list[str] = []
+    told: list[str] = []
+    real = os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        by.append(threading.current_thread().name)
+        told.append("sync")
+        real(descriptor)
+
+    async def work() -> None:
+        store, loop = Cdb(spool, 0), asyncio.get_running_loop()
+        for count in (1, 1, 2, 1):
+            waits = []
+            for _ in range(count):
+                future, done = promise()
+                store.append(b"mail", 0, done)
+                waits.append(future)
+            loop.call_soon(told.append, "sent")
+            assert await asyncio.gather(*waits) == [None] * count
+        store.close()
+
+    monkeypatch.setattr(module.os, "fdatasync", sync)
+    run(work)
+    assert by[:4] == ["cdb-commit", "MainThread", "cdb-commit", "MainThread"]
+    assert told[2:4] == ["sent", "sync"]
+
+
+def test_a_lone_mail_whose_sync_fails(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not accepted, and the process hears that the disk is in doubt."""
+    monkeypatch.setattr(pace, "QUICK", 60.0)
+    broken: list[OSError] = []
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "bad disk")
+
+    async def work() -> None:
+        store = Cdb(spool, 0, on_broken=broken.append)
+        future, done = promise()
+        store.append(b"one", 0, done)
+        assert await future is None
+        monkeypatch.setattr(module.os, "fdatasync", fail)
+        future, done = promise()
+        store.append(b"two", 0, done)
+        error = await future
+        assert error is not None and error.errno == errno.EIO
+        monkeypatch.undo()
+        store.close()
+
+    run(work)
+    assert [each.errno for each in broken] == [errno.EIO]
 
 
 def test_segments_change(spool: Path) -> None:

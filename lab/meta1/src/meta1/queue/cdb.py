@@ -1,8 +1,9 @@
 """The content database: what was said behind DATA, safe on disk before anyone says 250.
 
 Small mails are appended to a segment file shared by many; one thread calls fdatasync once for all
-that came in while it was busy with the sync before (group commit).  Large mails get a file of
-their own.  Only smtps writes here; qmgr says when a file may go; smtpc reads (`content_file.py`).
+that came in while it was busy with the sync before (group commit).  A mail that comes alone to a
+quick disk is synced in the loop, without the thread.  Large mails get a file of their own.  Only
+smtps writes here; qmgr says when a file may go; smtpc reads (`content_file.py`).
 
 A record is written before `append` returns and synced later: who hears of its place may read it.
 """
@@ -27,6 +28,7 @@ from typing import Final
 
 from meta1.queue.content_file import HEADER, MAGIC
 from meta1.queue.envelope import Content
+from meta1.queue.pace import Pace
 
 SEGMENT: Final = 2 * 1024 * 1024
 LARGE: Final = 128 * 1024
@@ -38,6 +40,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Done = Callable[[OSError | None], None]
 """Called in the loop: None once the content is on disk, or why it is not."""
+Result = tuple[Done, OSError | None]
 
 
 def is_full(error: OSError) -> bool:
@@ -53,7 +56,7 @@ class _Segment:
     descriptor: int
     end: int = 0
     is_listed: bool = False
-    """Its name in the directory is on disk too; belongs to the commit thread."""
+    """Its name in the directory is on disk too; belongs to who syncs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,11 @@ class Cdb:
         self._segment: _Segment | None = None
         self._large: set[str] = set()
         self._number = max([int(time.time()), *self._numbers()])
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._pace = Pace()
+        self._turn: list[_Job] = []
+        self._under_way = 0
+        """Batches that the thread has: while there are any, nobody else syncs."""
+        self._batches: queue.SimpleQueue[list[_Job]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(4, "cdb-sync")
         self._thread = threading.Thread(target=self._commit, name="cdb-commit", daemon=True)
         self._thread.start()
@@ -104,7 +111,7 @@ class Cdb:
         header = HEADER.pack(MAGIC, length, zlib.crc32(data))
         _write_all(segment.descriptor, [header, data], segment.end)
         segment.end = offset + length
-        self._jobs.put(_Job(segment, done))
+        self._add(_Job(segment, done))
         return Content(_name(segment.path), offset, length, header_length)
 
     def begin_large(self) -> LargeContent:
@@ -136,7 +143,8 @@ class Cdb:
     def close(self) -> None:
         """Sync what waits, then stop the threads."""
         self._seal()
-        self._jobs.put(None)
+        self._hand_over()
+        self._batches.put([])
         self._thread.join()
         self._pool.shutdown()
 
@@ -146,7 +154,7 @@ class Cdb:
         """Sync a large file beside the commit thread, so that small mails do not wait for it."""
 
         def sync() -> None:
-            results: list[tuple[Done, OSError | None]] = []
+            results: list[Result] = []
             try:
                 large.sync()
                 _sync_directory(self.directory)
@@ -198,10 +206,50 @@ class Cdb:
         """Write to this segment no more, and give back what it did not use."""
         segment, self._segment = self._segment, None
         if segment is not None:
-            self._jobs.put(_Job(segment))
+            self._add(_Job(segment))
             self._on_seal(_name(segment.path))
 
-    def _finish(self, results: list[tuple[Done, OSError | None]]) -> None:
+    # ---- the end of a turn -----------------------------------------------------------------
+
+    def _add(self, job: _Job) -> None:
+        """Have a sync done with all others of this turn of the loop."""
+        if not self._turn:
+            self._loop.call_soon(self._end_turn)
+        self._turn.append(job)
+
+    def _end_turn(self) -> None:
+        """Sync here what came alone, behind the message to qmgr that leaves at the same time."""
+        if self._is_alone():
+            self._loop.call_soon(self._sync_here)
+        else:
+            self._hand_over()
+
+    def _is_alone(self) -> bool:
+        """Tell whether there is one mail to sync and nothing to gain by letting others go on."""
+        is_one = len(self._turn) == 1 and self._turn[0].done is not None
+        return is_one and not self._under_way and self._pace.is_quick
+
+    def _sync_here(self) -> None:
+        """Sync in the loop, unless company has come."""
+        if not self._is_alone():
+            self._hand_over()
+            return
+        batch, self._turn = self._turn, []
+        self._finish(self._write_out(batch))
+
+    def _hand_over(self) -> None:
+        """Let the thread sync what this turn has brought."""
+        batch, self._turn = self._turn, []
+        if batch:
+            self._under_way += 1
+            self._batches.put(batch)
+
+    def _finished(self, count: int, results: list[Result]) -> None:
+        """Hear from the thread."""
+        self._under_way -= count
+        self._finish(results)
+
+    def _finish(self, results: list[Result]) -> None:
         """Tell in the loop what became of a batch."""
         for done, error in results:
             if error is not None and not is_full(error):
@@ -212,38 +260,43 @@ class Cdb:
 
     def _commit(self) -> None:
         """Take all that wait, sync once for each file, tell the loop once."""
-        while batch := self._take():
-            results: list[tuple[Done, OSError | None]] = []
-            for _, group in groupby(batch, key=lambda job: id(job.segment)):
-                jobs = list(group)
-                segment = jobs[0].segment
-                error = self._sync(segment)
-                results += [(job.done, error) for job in jobs if job.done is not None]
-                if jobs[-1].done is None:
-                    _cut(segment)
-            if results:
-                self._loop.call_soon_threadsafe(self._finish, results)
+        is_last = False
+        while not is_last:
+            batches = self._take()
+            is_last = not batches[-1]
+            results = self._write_out([job for batch in batches for job in batch])
+            if not is_last or results:
+                self._loop.call_soon_threadsafe(self._finished, len(batches), results)
 
-    def _take(self) -> list[_Job]:
-        """Wait for a job, then take what else is there; empty at the end."""
-        batch: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) == _MAX_BATCH:
-                break
+    def _take(self) -> list[list[_Job]]:
+        """Wait for a batch, then take what else is there; an empty one is the last."""
+        batches = [self._batches.get()]
+        count = len(batches[0])
+        while batches[-1] and count < _MAX_BATCH:
             try:
-                job = self._jobs.get_nowait()
+                batches.append(self._batches.get_nowait())
             except queue.Empty:
                 break
-        if job is None and batch:
-            self._jobs.put(None)
-        return batch
+            count += len(batches[-1])
+        return batches
+
+    def _write_out(self, batch: list[_Job]) -> list[Result]:
+        """Sync once for each file, and cut those that are full."""
+        results: list[Result] = []
+        for _, group in groupby(batch, key=lambda job: id(job.segment)):
+            jobs = list(group)
+            segment = jobs[0].segment
+            error = self._sync(segment)
+            results += [(job.done, error) for job in jobs if job.done is not None]
+            if jobs[-1].done is None:
+                _cut(segment)
+        return results
 
     def _sync(self, segment: _Segment) -> OSError | None:
         """Sync a segment, the first time with its name."""
         try:
-            os.fdatasync(segment.descriptor)
+            with self._pace.timed():
+                os.fdatasync(segment.descriptor)
             if not segment.is_listed:
                 _sync_directory(self.directory)
                 segment.is_listed = True

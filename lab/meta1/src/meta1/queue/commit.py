@@ -1,8 +1,11 @@
 """The commit thread: the only writer of both stores, one batch at a time.
 
 The loop gathers work into a `Batch` and hands it over once a turn; while one batch is being
-synced the next ones gather, and are then written together (group commit).  The order within a
-round is the heart of crash safety, and `doc/QUEUE.md` has the table of states it allows:
+synced the next ones gather, and are then written together (group commit).  What the journal alone
+is for, and little, is written in the loop while the thread has nothing and the disk is quick.
+
+The order within a round is the heart of crash safety, and `doc/QUEUE.md` has the table of states
+it allows:
 
     1. messages that move go into DEFEDB, synced
     2. journal records, among them "moved", synced if anybody waits or step 3 has work
@@ -19,11 +22,13 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
 from meta1.queue.defedb import DeferredWriter, Row
 from meta1.queue.ibdb import NO_SPACE, Journal
+from meta1.queue.pace import Pace
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +60,19 @@ class Batch:
         rest = (self.removals, self.segments, self.barriers)
         return not any(parts) and not any(rest)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether the journal has to be synced for it."""
+        waiting = (self.adds, self.kept, self.puts, self.removals, self.segments, self.barriers)
+        return any(waiting)
+
+    @property
+    def is_little(self) -> bool:
+        """Tell whether it is for the journal only, and one message waits for it at most."""
+        waiting = len(self.adds) + len(self.kept)
+        rest = (self.moves, self.puts, self.removals, self.segments, self.barriers)
+        return waiting <= 1 and not any(rest)
+
     def merge(self, later: Batch) -> None:
         """Take in a batch that was handed over after this one."""
         self.adds += later.adds
@@ -85,6 +103,10 @@ class CommitThread:
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
         self._left = Batch()
+        self._pace = Pace()
+        self._under_way = 0
+        """Batches that the thread has; counted in the loop, which writes only if there are none."""
+        self._has_failed = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin; results are called in this loop."""
@@ -92,8 +114,32 @@ class CommitThread:
         self._thread.start()
 
     def submit(self, batch: Batch) -> None:
-        """Hand work over; it is the thread's from now on."""
-        self._inbox.put(batch)
+        """Write what is little here and now; anything else is the thread's from now on."""
+        if self._may_write_here(batch):
+            self._write_here(batch)
+        elif not self._has_failed:
+            self._under_way += 1
+            self._inbox.put(batch)
+
+    def _may_write_here(self, batch: Batch) -> bool:
+        """Tell whether the loop may write a batch: nothing comes before it, and it is soon done."""
+        is_free = not self._under_way and not self._has_failed and self._left.is_empty
+        return is_free and batch.is_little and (self._pace.is_quick or not batch.is_awaited)
+
+    def _write_here(self, batch: Batch) -> None:
+        """Do one round in the loop."""
+        try:
+            results = self.write(batch)
+        except OSError as error:
+            self._give_up(error)
+        else:
+            self._tell(results)
+
+    def _give_up(self, error: OSError) -> None:
+        """Tell that the disk fails; nothing is written any more."""
+        self._has_failed = True
+        _log.critical("the queue cannot be written: %s", error)
+        self._on_failure(error)
 
     def stop(self) -> None:
         """Finish all that was handed over, then end."""
@@ -106,26 +152,26 @@ class CommitThread:
         """Work until told to stop, or until the disk fails."""
         running = True
         while running:
-            batch, running = self._gather()
+            items = self._gather()
+            running = items[-1] is not None
+            batch, self._left = self._left, Batch()
+            for item in items:
+                if item is not None:
+                    batch.merge(item)
             try:
                 results = self.write(batch)
             except OSError as error:
-                _log.critical("the queue cannot be written: %s", error)
-                self._call(partial(self._on_failure, error))
+                self._call(partial(self._give_up, error))
                 return
-            if results:
-                self._call(partial(self._tell, results))
+            if results or running:
+                self._call(partial(self._finished, len(items), results))
 
-    def _gather(self) -> tuple[Batch, bool]:
-        """Wait for work and take all there is, behind what an earlier round left."""
-        batch, self._left = self._left, Batch()
-        item = self._inbox.get()
-        while item is not None:
-            batch.merge(item)
-            if self._inbox.empty():
-                return batch, True
-            item = self._inbox.get()
-        return batch, False
+    def _gather(self) -> list[Batch | None]:
+        """Wait for work and take all there is; None is the last."""
+        items = [self._inbox.get()]
+        while items[-1] is not None and not self._inbox.empty():
+            items.append(self._inbox.get())
+        return items
 
     def write(self, batch: Batch) -> list[tuple[Committed, int]]:
         """Do one round; give the calls to make.  Only a failing disk raises."""
@@ -157,12 +203,12 @@ class CommitThread:
         """Step 2; False if there was no room."""
         must = batch.notes + [record for record, _ in batch.kept] + moved
         records = must + [record for record, _ in batch.adds]
-        waited_for = (batch.adds, batch.kept, batch.puts, batch.removals, batch.segments)
-        sync = any(waited_for) or bool(batch.barriers)
+        sync = batch.is_awaited
         try:
-            segment = self._journal.write(records, sync=sync) if records else 0
-            if sync and not records:
-                self._journal.sync()
+            with self._pace.timed() if sync else nullcontext():
+                segment = self._journal.write(records, sync=sync) if records else 0
+                if sync and not records:
+                    self._journal.sync()
         except OSError as error:
             _raise_unless_full(error)
             results += [(call, 0) for _, call in batch.adds]
@@ -185,11 +231,17 @@ class CommitThread:
             return False
         return True
 
+    def _finished(self, count: int, results: list[tuple[Committed, int]]) -> None:
+        """In the loop: the thread has done so many batches."""
+        self._under_way -= count
+        self._tell(results)
+
     def _tell(self, results: list[tuple[Committed, int]]) -> None:
         """In the loop: call everybody whose work is done."""
         for call, value in results:
             call(value)
-        self._on_results()
+        if results:
+            self._on_results()
 
     def _call(self, function: Callable[[], object]) -> None:
         """Go back to the loop."""
