@@ -73,8 +73,8 @@ lock: setup  ## Resolve requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
 	    --no-emit-index-url --output-file requirements.txt pyproject.toml
 
-run: setup  ## JupyterLab with the notebooks, for this host only
-	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+run: setup  ## JupyterLab with the notebooks and the lab panel, for this host only
+	@JUPYTER_CONFIG_PATH=lab/classroom/panel $(BIN)/jupyter lab --ip 127.0.0.1 notebooks
 
 clean:  ## Remove what was built (`lab down` removes a machine)
 	@rm -rf _build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info conf.py

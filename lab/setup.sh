@@ -86,5 +86,10 @@ npm_packages() {   # folder with a lock, where its packages go
     printf '%s\n' "$lock" > "$2/.locked"
 }
 
-case $what in class|test) npm_packages lab/classroom/proxy .venv/proxy ;; esac
+case $what in
+    class|test)
+        npm_packages lab/classroom/proxy .venv/proxy
+        npm_packages lab/classroom/instructor .venv/instructor
+        ;;
+esac
 case $what in test) npm_packages tests/node .venv/node ;; esac

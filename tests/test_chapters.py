@@ -67,14 +67,32 @@ def notebook(tmp_path: Path) -> Write:
 def test_hint_and_solution_are_read(notebook: Write) -> None:
     """The hint as one line, the solution as the shell would get it."""
     task = parse_task(notebook(WORDS))
-    assert task.hint == "Think of `it`, then again."
+    assert task.hints == ("Think of `it`, then again.",)
     assert task.solution == "true\n  false </dev/null\n"
+
+
+SECOND = "<details><summary>Second hint</summary>\n\nMore.\n\n</details>\n\n"
+THIRD = SECOND.replace("Second", "Third").replace("More", "All")
+BEFORE = "<details><summary>Solution"
+
+
+def test_there_are_up_to_three_hints(notebook: Write) -> None:
+    """In the order of the page, each told alone."""
+    two, three = (
+        parse_task(notebook(WORDS.replace(BEFORE, more + BEFORE)))
+        for more in (SECOND, SECOND + THIRD)
+    )
+    assert two.hints == ("Think of `it`, then again.", "More.")
+    assert three.hints == ("Think of `it`, then again.", "More.", "All.")
+    assert two.solution == three.solution == parse_task(notebook(WORDS)).solution
 
 
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
         ("", "folded Hint"),
+        (WORDS.replace(BEFORE, THIRD + BEFORE), "folded Second hint"),
+        (WORDS + "\n" + SECOND, "order"),
         (WORDS.replace("Hint", "Tip"), "folded Hint"),
         (WORDS.replace("Solution", "Answer"), "folded Solution"),
         (WORDS.replace("again.\n\n</details>", "again."), "folded Hint"),

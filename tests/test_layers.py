@@ -17,6 +17,8 @@ LAYERS = (
         "classroom.protocol",
         "classroom.settings",
         "classroom.client",
+        "classroom.progress",
+        "classroom.journal",
         "classroom.report",
     },
     {"show", "script"},

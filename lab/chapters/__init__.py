@@ -89,7 +89,7 @@ class Chapter:
             )
         task = parse_task(self.notebook)
         what, test = found
-        return Exercise(Check(what, test, task.hint), task)
+        return Exercise(Check(what, test, task.hints[0]), task)
 
     @property
     def made_of(self) -> str:

@@ -1,6 +1,6 @@
-"""The words of an exercise, read from the cell `exercise` of a chapter's notebook: task, hint, solution.
+"""The words of an exercise, read from the cell `exercise` of a chapter's notebook: task, hints, solution.
 
-A reader sees hint and solution folded. `lab hint --exercise` and `lab solve --exercise` use the same words, so the
+A reader sees hints and solution folded. `lab hint --exercise` and `lab solve --exercise` use the same words, so the
 solution that the page shows is the one that CI proves.
 """
 
@@ -16,17 +16,17 @@ from lab.errors import BadNotebook
 CELL = "exercise"
 # A blank line around the text: without it Jupyter and the site take Markdown within HTML as it stands.
 FOLDED = r"^<details><summary>{}</summary>\n\n(?P<text>(?:(?!<details>).)*?)\n\n</details>$"
-HINT, SOLUTION = (
-    re.compile(FOLDED.format(word), re.DOTALL | re.MULTILINE) for word in ("Hint", "Solution")
-)
+ORDER = ("Hint", "Second hint", "Third hint", "Solution")
+"""The folded texts; the second and the third hint are for those exercises that need them."""
+TEXTS = {word: re.compile(FOLDED.format(word), re.DOTALL | re.MULTILINE) for word in ORDER}
 SHELL = re.compile(r"^```bash\n(?P<shell>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`solution` is shell text for the user lab on the machine."""
+    """`hints` are one to three, each telling more; `solution` is shell text for the user lab on the machine."""
 
-    hint: str
+    hints: tuple[str, ...]
     solution: str
 
 
@@ -34,17 +34,21 @@ def parse_task(notebook: Path) -> Task:
     """Read the exercise of a notebook. Raises `BadNotebook` saying which part of it is missing."""
     cells = [cell for cell in load(notebook)["cells"] if cell.get("id") == CELL]
     text = source(cells[0]) if cells else ""
-    hint, solution = HINT.search(text), SOLUTION.search(text)
-    shell = SHELL.findall(solution["text"]) if solution else []
+    found = {word: match for word, pattern in TEXTS.items() if (match := pattern.search(text))}
+    shell = SHELL.findall(found["Solution"]["text"]) if "Solution" in found else []
     parts = {
         f"cell {CELL!r}": bool(cells),
-        "folded Hint": bool(hint),
-        "folded Solution": bool(solution),
+        "folded Hint": "Hint" in found,
+        "folded Second hint before the third": "Third hint" not in found or "Second hint" in found,
+        "folded Solution": "Solution" in found,
         "block of bash, one, in the Solution": len(shell) == 1,
+        f"order {', '.join(ORDER)}": [*found]
+        == sorted(found, key=lambda word: found[word].start()),
     }
-    if not hint or not all(parts.values()):
+    if not all(parts.values()):
         missing = next(part for part, there in parts.items() if not there)
         raise BadNotebook(
             f"{notebook.name}: no {missing}", "CONTRIBUTING.md has the shape of an exercise"
         )
-    return Task(" ".join(hint["text"].split()), shell[0])
+    hints = tuple(" ".join(found[word]["text"].split()) for word in ORDER[:-1] if word in found)
+    return Task(hints, shell[0])

@@ -63,7 +63,7 @@ c.JupyterHub.load_roles = [
     },
     {
         "name": "instructors-page",
-        "scopes": ["read:users", "list:users", "read:servers", "access:servers", "access:services"],
+        "scopes": ["read:users", "list:users", "servers", "access:servers", "proxy"],
         "services": [services.PAGE],
     },
     # Neither shares their server, nor makes tokens for services that there are not.

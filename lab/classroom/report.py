@@ -1,4 +1,4 @@
-"""Tell the class's broker what a trainee does; outside a class it costs the look at one variable.
+"""Keep what a trainee does in the journal of the lab, and in a class tell it the broker.
 
 What is told is the trainee's own word, as their commands are theirs: for an instructor who helps, not for marks.
 """
@@ -10,6 +10,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from lab.classroom import journal
+
 SECONDS = 3.0
 """The longest that a command waits to have told something."""
 NOTEBOOK = "JPY_SESSION_NAME"
@@ -18,6 +20,7 @@ NOTEBOOK = "JPY_SESSION_NAME"
 
 def report(kind: str, chapter: int, **detail: bool | int | str) -> None:
     """Tell an event (`protocol.EVENTS`) of a chapter; whatever happens, the command goes on."""
+    journal.add(kind, chapter, detail)
     if "LAB_BROKER" not in os.environ:
         return
     from lab.classroom.client import Broker  # only in a class

@@ -15,6 +15,7 @@ from lab.chapters import Chapter, chapter, chapters
 from lab.console import err
 from lab.errors import LabError
 from lab.lab import PROVIDERS, Lab
+from lab.session import environment
 
 P = ParamSpec("P")
 
@@ -79,6 +80,8 @@ def main(ctx: click.Context, name: str | None, provider: str | None) -> None:
     lab ssh         log in           lab goto 3     start at chapter 3
     lab down        throw it away    lab drift      do the notebooks still tell the truth?
     """
+    if name:
+        ctx.with_resource(environment(LAB_NAME=name))  # the journal is that lab's, too
     ctx.obj = lambda: Lab(name, provider)
 
 

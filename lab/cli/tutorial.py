@@ -10,6 +10,7 @@ import click
 from rich.markup import escape
 
 from lab.chapters import Chapter, Check
+from lab.classroom import journal
 from lab.classroom.report import report
 from lab.cli.base import as_json, chapter_argument, emit, main, with_lab
 from lab.console import out, seconds, working
@@ -75,11 +76,16 @@ def check(lab: Lab, chapter: Chapter, exercise: bool, json_: bool) -> None:
 @exercise_option
 @with_lab
 def hint(lab: Lab, chapter: Chapter, exercise: bool) -> None:
-    """A nudge towards the first thing that CHAPTER still misses."""
+    """A nudge towards the first thing that CHAPTER still misses; of an exercise, one hint more each time."""
     for each, failure in run_checks(lab.host, _checks(chapter, exercise)):
         if failure:
-            out.print(f"{escape(each.what)}: {escape(each.hint)}")
-            report("hint", chapter.number, exercise=exercise)
+            hints = chapter.exercise.task.hints if exercise else (each.hint,)
+            taken = journal.hints_of(journal.events()).get(chapter.number, 0) if exercise else 0
+            number = min(taken + 1, len(hints))
+            out.print(f"{escape(each.what)}:", *map(escape, hints[:number]), sep="\n     ")
+            if number < len(hints):
+                out.print(f"hint {number} of {len(hints)}: ask again for more")
+            report("hint", chapter.number, exercise=exercise, number=number)
             return
     out.print(f"nothing is missing in {'the exercise of ' if exercise else ''}{chapter.name}")
 
