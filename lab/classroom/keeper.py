@@ -124,8 +124,9 @@ class Keeper:
 
     async def _attend(self) -> None:
         """Watch the machine that there is now: its first process is all that is looked at, and costs nothing."""
-        self.state = await self._in_thread(self._machine.state)
-        self._attend_to(await self._in_thread(self._machine.pid) if self.state == "running" else 0)
+        pid = await self._in_thread(self._machine.pid)
+        self.state = "running" if pid else await self._in_thread(self._machine.state)
+        self._attend_to(pid)
         self._changed()
 
     def _attend_to(self, pid: int) -> None:

@@ -102,11 +102,11 @@ class Machine:
             raise
 
     def restore(self, name: str, progress: Progress = _quiet) -> None:
-        """Put it back to a checkpoint: the trainee's own of that name, else the class's."""
-        if name in self.own():
-            source = f"{self._provider.states}:{name}"
-        elif self._ends and name in self._ends.names:
+        """Put it back to a checkpoint: the class's, made as the book says, else the trainee's of that name."""
+        if self._ends and name in self._ends.names:
             source = self._ends.image(name)
+        elif name in self.own():
+            source = f"{self._provider.states}:{name}"
         elif name == FRESH:
             source = base_image(progress)
         else:

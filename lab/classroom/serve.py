@@ -108,6 +108,8 @@ class Door:
                 with result.stream:
                     await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
                     _pass(end, result.stream)
+                # What is on its way counts against all of root's: there is no more of it than connections.
+                await asyncio.wait_for(reader.read(1), ANSWER_SECONDS)
         await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
 
     async def _answer(

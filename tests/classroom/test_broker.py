@@ -171,6 +171,9 @@ def test_a_trainee_uses_a_lab_as_anybody_does(room: Class, home: Path) -> None:
         lab.save("mine")
         vm.run("rm saved; touch later")
         lab.restore("mine")
+        for command in ("check", "hint"):
+            with suppress(SystemExit):
+                main([command, "1"])
         left = lab.host.run("ls").stdout.split()
         names = " ".join(lab.names())
         key = Session(lab, lambda _: None).key(chapters()[1].notebook)
@@ -183,6 +186,8 @@ def test_a_trainee_uses_a_lab_as_anybody_does(room: Class, home: Path) -> None:
     assert left == ["saved"]
     assert names == "fresh mine"
     assert key == Session(Lab("any", "container"), lambda _: None).key(chapters()[1].notebook)
+    begun = room.instructor("table")["trainees"][0]["chapters"]["1"]
+    assert (begun["state"], begun["attempts"], begun["hints"]) == ("working", 1, 1)
     assert (state, room.state(1), room.ask(1, "names")) == ("absent", "absent", ["fresh"])
 
 
@@ -195,7 +200,7 @@ def test_nobody_asks_through_the_socket_of_another(room: Class) -> None:
     folder.chmod(0o755)
     end.chmod(0o666)
     try:
-        with pytest.raises(NotUp, match=r"hung up|reset"):
+        with pytest.raises(NotUp):
             room.through(1, 2, "status")
         assert room.through(2, 2, "status")
     finally:

@@ -177,7 +177,7 @@ def test_another_user_gets_no_answer(tmp_path: Path) -> None:
         assert Broker(path).ask("up")
     if os.getuid():
         return
-    with opened(tmp_path / "theirs", 63001) as path, pytest.raises(NotUp, match=r"hung up|reset"):
+    with opened(tmp_path / "theirs", 63001) as path, pytest.raises(NotUp):
         Broker(path).ask("up")
 
 
