@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from lab.chapters import chapters
 from lab.classroom import place, storage
 from lab.classroom.client import VARIABLE, Broker
 from lab.classroom.settings import Settings, Share, Trainee, store
+from lab.cli import main
 from lab.errors import LabError, NotUp
 from lab.host import Host
 from lab.lab import Lab
