@@ -27,7 +27,8 @@ def _ended(said: Sequence[tuple[str, float]], name: str, least: float, most: flo
     for text, seconds in said:
         past += seconds
         if text.endswith("(closed)"):
-            hold(text.startswith("421 4.4.2 "), f"{name}: ends with {text!r}")
+            last = text.removesuffix("(closed)").rstrip().rpartition("\n")[2]
+            hold(last.startswith("421 4.4.2 "), f"{name}: ends with {text!r}")
             hold(least < past < most, f"{name}: ends after {past:.0f} s")
             return
     hold(False, f"{name}: still open after {past:.0f} s")
