@@ -104,7 +104,7 @@ class Host:
         command: str,
         *args: object,
         as_user: str | None = None,
-        timeout: float = 10,
+        timeout: float = 60,
         pty: bool = True,
         echo: bool = True,
     ) -> Dialog:
@@ -112,7 +112,7 @@ class Host:
         running = Running(self.connection, fill(command, args), timeout, self._other(as_user))
         return Dialog(running.start(merge=True, pty=pty), timeout, echo=echo, pty=pty)
 
-    def talk(self, port: int, timeout: float = 10, echo: bool = True) -> Dialog:
+    def talk(self, port: int, timeout: float = 60, echo: bool = True) -> Dialog:
         """Talk with a port of the machine line by line, each line ended by CR LF."""
         return Dialog(Port(self.connection, port, timeout), timeout, echo=echo, eol="\r\n")
 
@@ -151,7 +151,7 @@ class Host:
         return out
 
     def wait_for(
-        self, command: str, *args: object, timeout: float = 30, as_user: str | None = None
+        self, command: str, *args: object, timeout: float = 60, as_user: str | None = None
     ) -> Result:
         """Run a command until it ends with code 0. Raises `CommandTimeout` if it never does."""
         deadline = time.monotonic() + timeout
