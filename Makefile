@@ -29,7 +29,7 @@ book: setup  ## Run every notebook on a lab machine, compare what they print, bu
 	@$(MAKE) --no-print-directory site
 
 site: setup-site  ## Build the site from the stored outputs, without a lab: _build/html/index.html
-	@$(BIN)/jupyter-book build . --all -n -W --keep-going -q
+	@PYTHONPATH=book/_ext/quick $(BIN)/jupyter-book build . --all -n -W --keep-going -q
 
 # As published, but for two things: pages load the many files that the published ones have as two, and a page whose
 # list of chapters changed is only written again when it changes itself.
@@ -49,9 +49,13 @@ archive: site  ## The site packed for any host of files, the same bytes for the 
 	@tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$$(git log -1 --format=%ct) \
 	    --directory _build/html . | gzip --no-name -9 > _build/site.tar.gz
 
+LINKS = _build/links/_build/linkcheck/output.txt
 links: setup-site  ## Ask every address outside the book whether it is still there (needs the net)
-	@$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links -q || \
-	    { grep --no-filename broken _build/links/_build/linkcheck/output.txt; exit 1; }
+	@rm -f $(LINKS); PYTHONPATH=book/_ext/quick $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links -q || \
+	    { grep --no-filename '\[broken\]\|\[timeout\]' $(LINKS) || exit 2; \
+	      grep -q '^' $(LINKS) && ! grep -qv 'Failed to resolve\|unreachable' $(LINKS) && \
+	          printf '%s\n' 'links: none of the hosts was found: is this computer on the net?' >&2; \
+	      printf '%s\n' 'links: $(LINKS) lists the addresses that did not answer' >&2; exit 1; }
 
 newest: setup-site  ## Build the site on the newest Sphinx stack, without Jupyter Book: what will change some day
 	@tests/site/newest.sh

@@ -109,21 +109,31 @@ def drift_record(session: Session, outcome: Outcome) -> None:
     """Keep what became of each chapter that ran. Raises `LabError` if none did."""
     from lab.bench.results import commit
     from lab.drift import history
-    from lab.pictures.badge import badge
 
     run = history.run_of(outcome, session.machine(), commit())
     history.record(run)
-    said, good = history.state([c.name for c in chapters()], history.load())
-    history.BADGE.write_text(badge("drift check", said, good))
+    history.BADGE.write_text(drift_badge())
     err.print(f"recorded {len(run.chapters)} chapters in {history.PATH.relative_to(ROOT)}")
 
 
+def drift_badge() -> str:
+    """SVG of what the recorded runs say of the chapters that there are now."""
+    from lab.drift import history
+    from lab.pictures.badge import badge
+
+    return badge("drift check", *history.state([c.name for c in chapters()], history.load()))
+
+
 def drift_form(chosen: list[Chapter], only_look: bool) -> int:
-    """Bring notebooks into their stored form, or list what keeps them from it."""
+    """Bring notebooks into their stored form, or list what keeps them from it; draw the badge anew."""
+    from lab.drift import history
     from lab.drift.canonical import advice, canonicalise
     from lab.drift.canonical import canonical as problems
 
     found = []
+    if not only_look and history.BADGE.read_text() != drift_badge():
+        history.BADGE.write_text(drift_badge())
+        out.print("badge: drawn anew from the recorded runs")
     for each in chosen:
         if not only_look and canonicalise(each.notebook):
             out.print(f"{each.name}: rewritten")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.drift.history import KEPT, Machine, Run, Turn, last_of, load, record, run_of, state
+from lab.cli.book import drift_badge
+from lab.config import ROOT
+from lab.drift.history import BADGE, KEPT, Machine, Run, Turn, last_of, load, record, run_of, state
 from lab.drift.outcome import CellResult, NotebookResult, Outcome
 from lab.errors import LabError
 
@@ -77,3 +79,9 @@ def test_state_counts_chapters_whose_newest_run_is_good() -> None:
     assert state(["01-a", "02-b", "03-c"], runs) == ("1 of 3 chapters verified, 2026-01-01", False)
     assert state(["01-a"], runs) == ("1 of 1 chapters verified, 2026-01-01", True)
     assert state(["03-c"], []) == ("0 of 1 chapters verified", False)
+
+
+def test_the_badge_says_what_the_recorded_runs_say() -> None:
+    """As it lies in the tree and the README shows it: an old one would claim what no run has shown."""
+    assert BADGE.read_text() == drift_badge(), "make fix"
+    assert f"]({BADGE.relative_to(ROOT)})" in (ROOT / "README.md").read_text()

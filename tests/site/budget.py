@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from playwright.sync_api import Browser
-from views import VIEWS, settle
+from typing import Any
 
 WORDS_A_MINUTE = 200
 """A reader of technical prose; code and what a machine printed are looked at, not read."""
@@ -57,14 +56,8 @@ def budget_of(path: str) -> Budget:
     return next(budget for budget in BUDGETS if path.startswith(budget.names))
 
 
-def weigh(browser: Browser, address: str) -> Weight:
-    """Visit a page as somebody who has nothing of the site yet."""
-    context = browser.new_context(**VIEWS["phone"])
-    page = context.new_page()
-    page.goto(address)
-    settle(page)
-    found = page.evaluate(WEIGH)
-    context.close()
+def weight(found: Mapping[str, Any]) -> Weight:
+    """What a page answered to `WEIGH`."""
     minutes = found["words"] / WORDS_A_MINUTE
     return Weight(
         round(found["total"], 1), round(found["html"], 1), found["requests"], round(minutes, 1)

@@ -14,6 +14,8 @@ import served
 import views
 
 PROGRAM = served.ROOT / ".venv/node/node_modules/.bin/lighthouse"
+SECONDS = 120
+"""For one verdict."""
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 
 
@@ -21,20 +23,27 @@ class Missing(AssertionError):
     """Lighthouse is not installed."""
 
 
+class NoVerdict(AssertionError):
+    """The browser did not get as far as a verdict; a busy machine may be the reason."""
+
+
 def scores(address: str, report: Path) -> Mapping[str, int]:
-    """Points of 100 in each category. The report with the reasons goes into a file."""
+    """Points of 100 in each category. The report with the reasons goes into a file. Raises `Missing`, `NoVerdict`."""
     if not PROGRAM.exists():
         raise Missing("lighthouse is missing; lab/setup.sh test installs it")
     flags = ["--headless=new", *views.QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     command = [str(PROGRAM), address, "--quiet", "--output=json", f"--output-path={report}"]
     command += [f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={' '.join(flags)}"]
-    command += [f"--port={_free_port()}"]
+    command += [f"--port={_free_port()}", "--disable-full-page-screenshot"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "CHROME_PATH": views.CHROMIUM}
-    subprocess.run(command, env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    try:
+        subprocess.run(command, env=env, check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise NoVerdict(str(error)) from error
     found = json.loads(report.read_text())
-    if error := found.get("runtimeError"):
-        raise AssertionError(error["message"])
+    if told := found.get("runtimeError"):
+        raise NoVerdict(told["message"])
     return {name: round(found["categories"][name]["score"] * 100) for name in CATEGORIES}
 
 

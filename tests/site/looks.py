@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy
@@ -29,6 +30,8 @@ STEP = 24
 """Levels of 255 by which a pixel must differ to count: fine edges of letters differ by less between two browsers."""
 MOST = 0.12
 """Part of a tile that may differ."""
+
+STILL_TRIES = 8
 
 KEY = {
     "cover": ("site", "book/index.html", "desktop"),
@@ -57,10 +60,14 @@ def photograph(browser: Browser, view: str, address: str, more: str = "") -> Ima
 
 
 def _screen(page: Page) -> Image.Image:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "screen.png")
-        page.screenshot(path=path, scale="css")
-        return Image.open(path).convert("RGB")
+    """What is on the screen once it is the same twice in a row: a busy machine may not have drawn it all before."""
+    last = b""
+    for _ in range(STILL_TRIES):
+        found = page.screenshot(scale="css")
+        if found == last:
+            break
+        last = found
+    return Image.open(BytesIO(last)).convert("RGB")
 
 
 def small(picture: Image.Image) -> Image.Image:

@@ -35,7 +35,8 @@ def build(tree: Path, output: Path, *around: str, **variables: str) -> Path:
     """
     command = [*around, str(Path(sys.executable).parent / "jupyter-book"), "build", str(tree)]
     command += ["--path-output", str(output), "--all", "-n", "-W", "--keep-going"]
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    quick = str(tree / "book/_ext/quick")
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": quick, **variables}
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if done.returncode or "WARNING" in done.stdout + done.stderr:
         lines = (done.stdout + done.stderr).splitlines()
@@ -117,6 +118,9 @@ class Server(ThreadingHTTPServer):
     The usual way, a traceback from its thread, also breaks pytest's: both parse source text, and
     CPython 3.11 cannot do that in two threads at once.
     """
+
+    request_queue_size = 128
+    """Two browsers ask for more than five files at once; who finds no place tries again a second later."""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Report what is not simply a browser that left."""

@@ -1,6 +1,7 @@
 """Every page in every view, by as many browsers as there are processors; each test then looks at its own page.
 
-A browser keeps one visitor for each view. Pages are handed out one by one, so that none waits for a slow one.
+A browser keeps one visitor for each view, but on a phone each page is somebody's first, who has nothing yet,
+and is weighed as well. Pages are handed out one by one, so that none waits for a slow one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 import served
 import trialbook
 import views
+from budget import WEIGH
 from playwright.sync_api import BrowserContext
 
 BROWSERS = 2
@@ -55,4 +57,6 @@ def _go_round(waiting: SimpleQueue[Call]) -> dict[Call, views.Findings]:
                 return found
             if call.view not in visitors:
                 visitors[call.view] = browser.new_context(**views.VIEWS[call.view])
-            found[call] = views.visit(visitors[call.view], call.address, call.path)
+            found[call] = views.visit(visitors[call.view], call.address, call.path, WEIGH)
+            if call.view == "phone":
+                visitors.pop(call.view).close()

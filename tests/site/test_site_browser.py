@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from survey import SITE_PAGES, TRIAL_PAGES, Finding
-from views import VIEWS, Findings, axe, opened, settle, visit
+from views import VIEWS, Findings, axe, opened, searched, settle, visit
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -74,7 +74,7 @@ def test_open_menu_is_right(browser: Browser, site_address: str) -> None:
 def test_search_finds_a_word(browser: Browser, site_address: str) -> None:
     """The search works with nothing but the site's own files."""
     with opened(browser, "desktop", site_address + "search.html?q=relaying") as page:
-        page.wait_for_selector("#search-results li a")
+        searched(page)
         links = page.locator("#search-results li a").evaluate_all("a => a.map(a => a.href)")
         assert any("how-mail-moves" in link for link in links)
         page.wait_for_function("document.querySelectorAll('p.context').length > 2")
@@ -101,13 +101,13 @@ def test_a_solution_unfolds_by_keyboard(browser: Browser, trial_address: str, vi
     """What is folded is not read by accident, opens by Enter, breaks no rule then, and can be copied."""
     with opened(browser, view, trial_address + "notebooks/cells.html") as page:
         code = page.locator("details:not([class]) pre")
-        assert not code.is_visible()
+        expect(code).to_be_hidden()
         page.locator("details:not([class]) summary").last.focus()
         page.keyboard.press("Enter")
-        assert code.is_visible()
+        expect(code).to_be_visible()
         settle(page)
         assert axe(page) == ()
-        assert page.locator("details:not([class]) button.copybtn").is_visible()
+        expect(page.locator("details:not([class]) button.copybtn")).to_be_visible()
 
 
 def test_copy_takes_only_commands(browser: Browser, trial_address: str) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from budget import Weight, budget_of, over, weigh
-from playwright.sync_api import Browser
-from survey import SITE_PAGES
+from budget import Weight, budget_of, over, weight
+from survey import SITE_PAGES, Finding
 
 
 @pytest.mark.parametrize("path", SITE_PAGES)
 def test_page_keeps_its_budget(
-    browser: Browser,
+    findings: Finding,
     site_address: str,
     path: str,
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     """Bytes over the line at the first visit, files loaded, minutes to read."""
-    found = weigh(browser, site_address + path)
+    found = weight(findings(site_address, path, "phone").told)
     record_testsuite_property("weight", f"{path} {found}")
     assert over(found, budget_of(path).most) == {}
 

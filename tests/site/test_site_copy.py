@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import served
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 from views import opened
 
 sys.path.insert(0, str(served.ROOT / "book/_ext"))
@@ -40,13 +41,20 @@ def commands(notebook: Path) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def reader(browser: Browser, site_address: str) -> Iterator[Page]:
+    """A page that stays open from chapter to chapter."""
+    with opened(browser, "desktop", f"{site_address}notebooks/{NOTEBOOKS[0].stem}.html") as page:
+        yield page
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_button_gives_the_commands_exactly(
-    browser: Browser, site_address: str, notebook: Path
+    reader: Page, site_address: str, notebook: Path
 ) -> None:
     """No prompt, nothing that a machine answered, nothing left out, in any cell of the chapter."""
-    with opened(browser, "desktop", f"{site_address}notebooks/{notebook.stem}.html") as page:
-        copied = page.evaluate(COPIED)
+    reader.goto(f"{site_address}notebooks/{notebook.stem}.html")
+    copied = reader.evaluate(COPIED)
     assert [text and text.strip() for text in copied] == commands(notebook)
 
 

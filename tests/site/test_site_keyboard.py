@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from keyboard import walk
 from playwright.sync_api import Browser
-from views import axe, opened, settle
+from views import axe, opened, searched, settle
 
 KINDS = (
     "book/index.html",
@@ -13,8 +13,6 @@ KINDS = (
     "book/reference/options.html",
     "search.html?q=relaying",
 )
-ALL_THERE = "/finished/.test(document.querySelector('#search-results').innerText)"
-"""Results come one by one, and then a line says so."""
 
 
 @pytest.mark.parametrize("view", ["desktop", "phone"])
@@ -23,7 +21,7 @@ def test_all_is_reached_and_seen(browser: Browser, site_address: str, path: str,
     """Tab comes by everything that can be operated, shows where it is, and gets out again."""
     with opened(browser, view, site_address + path) as page:
         if path.startswith("search"):
-            page.wait_for_function(ALL_THERE)
+            searched(page)
         found = walk(page)
         assert found.missed == ()
         assert found.unseen == ()

@@ -9,7 +9,7 @@ import lighthouse
 import pytest
 
 WANTED = 95
-TRIES = 3
+TRIES = 5
 """A busy machine makes a page look slow, never fast: the best of a few tries is nearest to the page itself."""
 PAGES = (
     "book/index.html",
@@ -31,7 +31,12 @@ def test_page_has_its_points(
     best: Mapping[str, int] = {}
     for number in range(TRIES):
         report = tmp_path / f"{number}.json"
-        found = lighthouse.scores(site_address + path, report)
+        try:
+            found = lighthouse.scores(site_address + path, report)
+        except lighthouse.NoVerdict:
+            if number == TRIES - 1:
+                raise
+            continue
         best = {name: max(points, best.get(name, 0)) for name, points in found.items()}
         if min(best.values()) >= WANTED:
             break

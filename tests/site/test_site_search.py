@@ -12,7 +12,7 @@ import pytest
 import served
 import yaml
 from playwright.sync_api import Browser, Page
-from views import opened
+from views import opened, searched
 
 QUESTIONS: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "questions.yml").read_text()
@@ -31,7 +31,7 @@ def search(browser: Browser, site_address: str) -> Iterator[Page]:
 
 def results(page: Page) -> list[str]:
     """Pages that were found, the best first, each once, as the toc names them."""
-    page.wait_for_selector(RESULT)
+    searched(page)
     found = page.locator(RESULT).evaluate_all("links => links.map(a => a.pathname)")
     names = [unquote(path).split("/_build/html/")[-1].strip("/") for path in found]
     return list(dict.fromkeys(name.removesuffix(".html") for name in names))
@@ -74,9 +74,9 @@ def test_pages_work_from_a_folder(browser: Browser, site: Path, page: str) -> No
     """Without any server they have their looks, their letters and their links, and complain of nothing."""
     with from_a_folder(browser, site, page) as (shown, told):
         shown.wait_for_selector("article h1")
-        shown.evaluate("document.fonts.ready")
-        assert shown.evaluate("[...document.fonts].some(font => font.status === 'loaded')")
-        shown.locator("a.right-next").click()
+        shown.wait_for_function("[...document.fonts].some(font => font.status === 'loaded')")
+        with shown.expect_navigation():
+            shown.locator("a.right-next").click()
         shown.wait_for_selector("article h1")
         assert told == []
 
@@ -85,6 +85,7 @@ def test_search_works_from_a_folder(browser: Browser, site: Path) -> None:
     """It finds the same; only the quotations are missing, since a browser reads no file for a file."""
     with from_a_folder(browser, site, "search.html?q=relaying+denied") as (shown, told):
         assert set(results(shown)[:BEST]) & {"book/troubleshooting", "notebooks/11-relaying"}
-        shown.locator(RESULT).first.click()
+        with shown.expect_navigation():
+            shown.locator(RESULT).first.click()
         shown.wait_for_selector("article h1")
         assert told == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -47,6 +47,8 @@ class Findings:
     console: tuple[str, ...] = ()
     too_wide_by: int = 0
     axe: tuple[str, ...] = ()
+    told: Any = field(default=None, compare=False)
+    """What the page answered to the question that it was asked."""
 
 
 @contextmanager
@@ -84,6 +86,11 @@ def settle(page: Page) -> None:
     )
 
 
+def searched(page: Page) -> None:
+    """Wait until the search has shown its last result: they come one by one, and then a line says so."""
+    page.wait_for_function("/finished/.test(document.querySelector('#search-results').innerText)")
+
+
 def axe(page: Page) -> tuple[str, ...]:
     """Give the accessibility rules that the page breaks as it now stands, one line each."""
     options = {"runOnly": list(RULES), "resultTypes": ["violations"]}
@@ -95,8 +102,11 @@ def axe(page: Page) -> tuple[str, ...]:
     )
 
 
-def visit(visitor: BrowserContext, site: str, path: str) -> Findings:
-    """Open a page as a reader does and give everything that is wrong with it."""
+def visit(visitor: BrowserContext, site: str, path: str, question: str = "null") -> Findings:
+    """Open a page as a reader does and give everything that is wrong with it.
+
+    The question is a piece of JavaScript, asked before axe makes requests of its own.
+    """
     page = visitor.new_page()
     other: list[str] = []
     failed: list[str] = []
@@ -116,10 +126,11 @@ def visit(visitor: BrowserContext, site: str, path: str) -> Findings:
     wide = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
-    before = tuple(other), tuple(failed), tuple(console)  # axe makes requests of its own
+    told = page.evaluate(question)
+    before = tuple(other), tuple(failed), tuple(console)
     broken = axe(page)
     page.close()
-    return Findings(*before, wide, broken)
+    return Findings(*before, wide, broken, told)
 
 
 def _ours(url: str, site: str) -> bool:

@@ -6,6 +6,7 @@ Networks take no SVG, so it is a PNG; letters and colours are the book's own.
 from __future__ import annotations
 
 import textwrap
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -17,6 +18,7 @@ FOLDER = "_static/cards"
 SANS, SERIF = "source-sans-3-latin-wght-normal.woff2", "source-serif-4-latin-wght-normal.woff2"
 
 
+@cache
 def letters(fonts: Path, name: str, size: int, weight: int) -> ImageFont.FreeTypeFont:
     """One of the book's typefaces at a size and weight."""
     font = ImageFont.truetype(fonts / name, size)
@@ -43,12 +45,17 @@ def envelope(draw: ImageDraw.ImageDraw, x: int, y: int, scale: float) -> None:
     draw.line(flap, fill="#ffffff", width=int(3 * scale), joint="curve")
 
 
-def card(title: str, description: str, book: str, fonts: Path) -> Image.Image:
-    """Draw the card of one page."""
-    # The mark is drawn four times as large, since shapes, unlike letters, have hard edges.
+@cache
+def paper() -> Image.Image:
+    """What all cards have: the mark, drawn four times as large, since shapes, unlike letters, have hard edges."""
     picture = Image.new("RGB", (SIZE[0] * 4, SIZE[1] * 4), PAPER)
     envelope(ImageDraw.Draw(picture), 96 * 4, 72 * 4, 8.0)
-    picture = picture.resize(SIZE, Image.Resampling.LANCZOS)
+    return picture.resize(SIZE, Image.Resampling.LANCZOS)
+
+
+def card(title: str, description: str, book: str, fonts: Path) -> Image.Image:
+    """Draw the card of one page."""
+    picture = paper().copy()
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, 24, SIZE[1]), fill=TEAL)
     draw.text((250, 92), book, font=letters(fonts, SANS, 40, 620), fill=MUTED)

@@ -12,21 +12,11 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from labsite.cards import SIZE, write_card
+from labsite.sending_on import sending_on
 
 LONGEST = 200
 
-FRONT_DOOR = """\
-<!DOCTYPE html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<link rel="canonical" href="{first}">
-<meta http-equiv="refresh" content="0; url={first}">
-</head>
-<body><main><h1>{title}</h1><p><a href="{first}">The first page</a></p></main></body>
-</html>
-"""
+WORDS = ("", "The first page", "")
 
 
 def describe(doctree: nodes.document) -> str:
@@ -67,10 +57,9 @@ def write_front_door(app: Sphinx, failure: Exception | None) -> None:
     """Lead from the bare address to the first page; what would be written instead has no title."""
     if failure is not None or app.builder.name != "html":
         return
-    first, title = app.builder.get_target_uri(app.config.root_doc), escape(app.config.html_title)
-    Path(app.outdir, "index.html").write_text(
-        FRONT_DOOR.format(first=first, title=title, lang=app.config.language), encoding="utf-8"
-    )
+    first = app.builder.get_target_uri(app.config.root_doc)
+    html = sending_on(app.config.html_title, first, first, app.config.language, WORDS)
+    Path(app.outdir, "index.html").write_text(html, encoding="utf-8")
 
 
 def write_site_map(app: Sphinx, failure: Exception | None) -> None:

@@ -32,6 +32,8 @@ CLOSED = (
     nodes.label,
 )
 """Nothing within one of these is made a link."""
+KNOWN = "labsite_names"
+"""Where a build keeps the names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,14 @@ def entries(env: BuildEnvironment) -> dict[str, list[Entry]]:
     return known
 
 
+def known_names(app: Sphinx) -> dict[str, list[Entry]]:
+    """The entries, found once a build, after all pages have been read."""
+    if KNOWN not in vars(app):
+        vars(app)[KNOWN] = entries(app.env)
+    known: dict[str, list[Entry]] = vars(app)[KNOWN]
+    return known
+
+
 def is_meant(literal: nodes.literal, name: str, entry: Entry) -> bool:
     """Say whether a plain word such as `user` means the option: as a line of a table, or where the text says so."""
     if entry.page != OPTIONS or re.search("[_A-Z]", name):
@@ -164,7 +174,7 @@ def is_open(node: nodes.Node) -> bool:
 
 def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Link the names of one page, each once a section."""
-    known, seen = entries(app.env), set()
+    known, seen = known_names(app), set()
     for literal in list(doctree.findall(nodes.literal)):
         setting = SETTING.fullmatch(literal.astext())
         name = setting[1] if setting else ""

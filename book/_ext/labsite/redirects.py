@@ -1,29 +1,19 @@
 """Old addresses lead to the new ones: the table `redirects` of _config.yml, from old page to new.
 
-A static host knows no rules, so each old address is a small page that sends its reader on.
+Each old address is a small page that sends its reader on.
 """
 
 from __future__ import annotations
 
 import os
-from html import escape
 from pathlib import Path, PurePosixPath
 
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-PAGE = """\
-<!DOCTYPE html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<link rel="canonical" href="{address}">
-<meta http-equiv="refresh" content="0; url={target}">
-</head>
-<body><main><h1>{title}</h1><p>This page is <a href="{target}">here now</a>.</p></main></body>
-</html>
-"""
+from labsite.sending_on import sending_on
+
+WORDS = ("This page is ", "here now", ".")
 
 
 def check(table: dict[str, str], pages: set[str]) -> None:
@@ -45,12 +35,9 @@ def write_redirects(app: Sphinx, failure: Exception | None) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         uri = app.builder.get_target_uri(new)
         relative = os.path.relpath(uri, PurePosixPath(old).parent)
-        title = escape(app.env.titles[new].astext())
-        address = app.config.html_baseurl + uri
-        target.write_text(
-            PAGE.format(title=title, target=relative, address=address, lang=app.config.language),
-            encoding="utf-8",
-        )
+        title, address = app.env.titles[new].astext(), app.config.html_baseurl + uri
+        html = sending_on(title, relative, address, app.config.language, WORDS)
+        target.write_text(html, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
