@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from lab.bench import results
 from lab.bench.foreign import unpack
 from lab.bench.install import build, install
 from lab.bench.interop import clients, passing, peers, reading, sending, suite
-from lab.bench.interop.contents import contents
+from lab.bench.interop.contents import Content, contents
 from lab.bench.interop.verdict import Feature, Verdicts, failures, matrix
 from lab.bench.interop.world import World
-from lab.bench.results import Cell, Table, store
+from lab.bench.results import Cell, Table
 from lab.chapters import chapter
 from lab.host import Host
 from lab.lab import Lab
@@ -20,6 +22,7 @@ from lab.session import Session
 
 THIRD = "03-certificates"
 """After this chapter Cyrus delivers, and the lab's authority has signed."""
+NAME = "interoperability"
 COMMAND = "lab bench interop"
 
 
@@ -46,12 +49,11 @@ class Extent:
     people: int = 100
 
 
-def compare(vm: Host, extent: Extent, progress: Progress) -> tuple[World, dict[str, Part]]:
-    """Run it on a machine with MeTA1 installed; its configuration is another afterwards. Raises `LabError`."""
+def begun(vm: Host, extent: Extent, kinds: Sequence[Content], progress: Progress) -> World:
+    """Make a machine with MeTA1 installed ready for it; its configuration is another then. Raises `LabError`."""
     for packages in (*extent.packages, *(each.packages for each in extent.servers)):
         unpack(vm, packages, progress)
     world = World(vm, extent.people)
-    kinds = contents(extent.large)
     progress("names, certificates, mailboxes, servers")
     world.prepare(kinds)
     hosts = {each.host: each.address for each in extent.servers}
@@ -62,6 +64,13 @@ def compare(vm: Host, extent: Extent, progress: Progress) -> tuple[World, dict[s
     for each in extent.servers:
         each.configure(world)
         each.start(world)
+    return world
+
+
+def compare(vm: Host, extent: Extent, progress: Progress) -> tuple[World, dict[str, Part]]:
+    """Run it on a machine with MeTA1 installed; its configuration is another afterwards. Raises `LabError`."""
+    kinds = contents(extent.large)
+    world = begun(vm, extent, kinds, progress)
     hand = reading.by_hand(world)
     sent = sending.run(world, extent.senders, kinds, progress)
     some = sending.Sender(world, extent.senders[0], kinds)
@@ -98,26 +107,52 @@ def versions(vm: Host, extent: Extent) -> Table:
     return Table("Programs of Debian 12, as they name their version", ["program", "version"], rows)
 
 
-def full(lab: Lab, progress: Progress) -> list[str]:
-    """The whole; stores it, and gives what does not hold."""
+def full(lab: Lab, progress: Progress, programs: bool = True) -> list[str]:
+    """The whole, or only the tests of another server; stores it, and gives what does not hold."""
     session = Session(lab, progress)
     session.goto(chapter(THIRD))
     session.finish(chapter(THIRD))
     progress("building and installing MeTA1")
     install(lab.host, build(lab.host))
-    extent = Extent()
-    world, parts = compare(lab.host, extent, progress)
-    tables = {name: matrix(part.caption, part.features, part.found) for name, part in parts.items()}
-    tables["versions"] = versions(lab.host, extent)
+    wrong: list[str] = []
+    if programs:
+        extent = Extent()
+        world, parts = compare(lab.host, extent, progress)
+        wrong = _store_programs(lab.host, extent, parts)
+    else:
+        extent = Extent(servers=suite.SERVERS, packages=(), people=1)
+        world = begun(lab.host, extent, (), progress)
     foreign = suite.compared(world, progress)
-    tables["suite"] = foreign.table()
-    tables["deviations"] = foreign.deviations()
-    wrong = [line for part in parts.values() for line in failures(part.found)]
-    wrong += [f"aiosmtpd's suite: {each}" for each in foreign.wrong()]
-    count = sum(len(verdicts) for part in parts.values() for verdicts in part.found.values())
     stop(world, extent.servers)
-    store(
-        "interoperability", COMMAND, tables=tables,
-        facts={"cells": count, "failed": len(wrong), **foreign.facts()},
-    )  # fmt: skip
+    tables = {"suite": foreign.table(), "deviations": foreign.deviations()}
+    _store("aiosmtpd's tests", tables, foreign.facts())
+    return wrong + [f"aiosmtpd's suite: {each}" for each in foreign.wrong()]
+
+
+def _store_programs(vm: Host, extent: Extent, parts: Mapping[str, Part]) -> list[str]:
+    """Store what was found of programs; gives what does not hold."""
+    tables = {name: matrix(part.caption, part.features, part.found) for name, part in parts.items()}
+    tables["versions"] = versions(vm, extent)
+    wrong = [line for part in parts.values() for line in failures(part.found)]
+    count = sum(len(verdicts) for part in parts.values() for verdicts in part.found.values())
+    _store("programs", tables, {"cells": count, "failed": len(wrong)})
     return wrong
+
+
+def _store(part: str, tables: Mapping[str, Table], facts: Mapping[str, Cell]) -> None:
+    """Store a part of the figures; the other one stays, with the day and the commit of its own run."""
+    old = results.load(NAME) if results.path_of(NAME).exists() else results.Results(NAME, COMMAND)
+    run = {"part": part, "day": f"{datetime.now(UTC):%Y-%m-%d}", "commit": results.commit()}
+    runs = [each for each in old.series if each["part"] != part] + [run]
+    shown = Table(
+        "When each part was run",
+        ("part", "day", "commit"),
+        [(each["part"], each["day"], each["commit"]) for each in runs],
+    )
+    results.store(
+        NAME,
+        COMMAND,
+        tables={**old.tables, **tables, "runs": shown},
+        facts={**old.facts, **facts},
+        series=runs,
+    )

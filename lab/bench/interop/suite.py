@@ -23,6 +23,8 @@ from lab.providers.base import Progress
 
 REQUIREMENT = "aiosmtpd==1.4.6"
 PACKAGES = ("python3-pytest-mock", "python3-pkg-resources", "python3-aiosmtpd")
+SERVERS = (POSTFIX, AIOSMTPD)
+"""The other server, and where mail for other domains goes."""
 FOLDER = f"{TOP}/suite"
 TESTS = ("aiosmtpd/tests/test_smtp.py::TestSMTP",)
 POINTED = """
@@ -34,6 +36,7 @@ import os as _os
 def plain_controller():
     class There:
         hostname, port = _os.environ["SERVER"], 25
+        stop = staticmethod(lambda: None)
     Global.set_addr_from(There)
     yield There
 
