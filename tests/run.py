@@ -2,7 +2,7 @@
 
 Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
 
-The suites of the emulated machine run beside the others, which run one after the other.
+The suites of the emulated machine and of the class run beside the others, which run one after the other.
 """
 
 from __future__ import annotations
@@ -83,19 +83,16 @@ FULL = (
     pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
            minutes=35),
 )
-# A class mounts file systems and has users of its own: only root can.
-CLASS = () if os.geteuid() else (
-    pytest("class", "a class for real: trainees' machines, and what none can reach",
-           "tests", "-m", "classroom", *OWN_SUITES, minutes=20),
-)
 # Beside the others: an emulated machine is slow, and mostly keeps one processor busy. For all sixteen chapters on it,
 # half an hour and more: lab --provider vagrant drift --force
-EMULATED = (
+BESIDE = (
     Suite("notebooks-vm", "those up to a running MeTA1 print the same on the Vagrant VM",
           [[*MACHINE, "down"],
            [*MACHINE, "drift", "--force", "--out", str(LOGS / "notebooks-vm"), *map(str, range(1, 10))],
            [*MACHINE, "down"]], minutes=45),
     pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", *OWN_SUITES, minutes=20),
+    pytest("class", "a class for real: trainees' machines, and what none can reach (as root)",
+           "tests", "-m", "classroom", *OWN_SUITES, minutes=20),
 )
 # fmt: on
 
@@ -103,7 +100,7 @@ EMULATED = (
 def main(which: str = "all") -> int:
     """Run the suites, print a summary line for each and the total; 1 if any failed."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    lanes = (FAST,) if which == "fast" else ((*FAST, *FULL, *CLASS), EMULATED)
+    lanes = (FAST,) if which == "fast" else ((*FAST, *FULL), BESIDE)
     with ThreadPoolExecutor(len(lanes)) as pool:
         done = pool.map(lambda suites: [(suite, *run(suite)) for suite in suites], lanes)
         results = [each for lane in done for each in lane]
