@@ -28,6 +28,7 @@ LAYERS = (
     {"dialog", "host"},
     {"check", "keys", "pki", "release"},
     {"machine"},
+    {"bundle"},
     {"providers.podman", "providers.container", "providers.vagrant", "providers.classroom"},
     {"lab"},
     {"drift"},

@@ -3,6 +3,7 @@
 from lab.cli import (
     bench,
     book,
+    bundle,
     class_load,
     classroom,
     faults,
@@ -17,6 +18,7 @@ from lab.cli.base import main
 __all__ = [
     "bench",
     "book",
+    "bundle",
     "class_load",
     "classroom",
     "faults",

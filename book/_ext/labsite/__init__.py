@@ -32,6 +32,7 @@ from labsite import (
     runs,
     shell,
     sources,
+    teaching,
     terms,
 )
 
@@ -51,6 +52,7 @@ PARTS = (
         notes,
         cover,
         runs,
+        teaching,
         rights,
         queue_states,
     ),  # what is on a page

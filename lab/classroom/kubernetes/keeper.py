@@ -165,7 +165,10 @@ class Machine:
         self._hand_over()
         shutil.rmtree(self.disk / "work", ignore_errors=True)
         for part in ("upper", "work", "root"):
-            (self.disk / part).mkdir(mode=0o755, exist_ok=True)
+            (self.disk / part).mkdir(exist_ok=True)
+            # A volume with fsGroup has the setgid bit, which all below it would have from here.
+            os.chown(self.disk / part, 0, 0)
+            (self.disk / part).chmod(0o755)
         script = Path(__file__).with_name("machine.sh")
         words = ["sh", script, self.disk, self.handed, overlay_options()]
         self._child = subprocess.Popen(

@@ -220,6 +220,7 @@ class VagrantProvider:
         env |= {"VAGRANT_CWD": str(boxes.RECIPE), "VAGRANT_DOTFILE_PATH": str(self.dot)}
         env |= {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
         env |= {"LAB_STATE": str(self.folder), "LAB_BOX": self.public or "local"}
+        env |= {"LAB_MACHINES": "1"}  # whatever a room has set
         if not self.public:
             env |= {"LAB_BOX_URL": str(self.dot / "lab.json"), "LAB_NET": "user"}
             env |= {"LAB_SSH_PORT": str(self._port()), "VAGRANT_DEFAULT_PROVIDER": "libvirt"}
