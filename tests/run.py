@@ -59,7 +59,7 @@ VIRTUAL = VagrantProvider.usable() and VagrantProvider.accelerated()
 BOOK = lab("test-container" if VIRTUAL else "book", "container")
 MACHINE = lab("test-vagrant", "vagrant")
 META1 = ROOT / "lab" / "meta1"
-OWN_SUITES = ("--ignore=tests/site", "--ignore=tests/meta1")
+OWN_SUITES = ("--ignore=tests/site", "--ignore=tests/meta1", "--ignore=tests/bundle")
 # fmt: off
 FAST = (
     Suite("style", "ruff finds nothing, in code and notebooks",
@@ -80,6 +80,8 @@ FULL = (
           [[*BOOK, "drift"], [*BOOK, "drift", "--prove"], [*BOOK, "bench", "mutations"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
            minutes=25),
+    pytest("bundle", "what one stick holds is enough to install and start everything without a net",
+           "tests/bundle", minutes=25),
     pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
            minutes=35),
 )

@@ -39,19 +39,17 @@ class Part:
 
 
 def _commit() -> str:
-    """The commit that is checked out. Raises `LabError` outside of git, and with changes that none has."""
-    changed = _run("looking at the checkout", ["git", "status", "--porcelain"])
-    if changed.strip():
-        raise LabError(
-            "a bundle holds a commit, and here are changes that are in none",
-            "git commit, or git stash --include-untracked; git status lists them",
-        )
+    """The commit that is checked out. Raises `LabError` outside of git."""
     return _run("looking at the checkout", ["git", "rev-parse", "HEAD"]).strip()
+
+
+def uncommitted() -> bool:
+    """Are there changes here that are in no commit, and so in no bundle?"""
+    return bool(_run("looking at the checkout", ["git", "status", "--porcelain"]).strip())
 
 
 def _checkout(folder: Path, progress: Progress) -> None:
     progress("packing the checkout")
-    # A branch of its own: a clone of it is on a branch, wherever this checkout is.
     head = ["git", "bundle", "create", "--quiet", str(folder / "book.bundle"), "HEAD"]
     _run("packing the checkout", head)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from lab.bundle.make import Made, make
-from lab.bundle.parts import PARTS
+from lab.bundle.parts import PARTS, uncommitted
 from lab.cli.base import main
-from lab.console import out, working
+from lab.console import err, out, working
 from lab.errors import LabError
 
 NAMES = [part.name for part in PARTS]
@@ -53,6 +53,8 @@ def bundle(folder: Path, without: tuple[str, ...]) -> None:
         how = "as it was" if made.kept else "new"
         out.print(f"{made.part.name:<9} {made.size / 2**20:>7.1f} MiB  {how:<9}  {made.part.what}")
 
+    if uncommitted():
+        err.print("changes here that are in no commit will not be on it: git status lists them")
     with working("bundle") as progress:
         size = make(folder, progress, without, told=told)
     out.print(f"{'together':<9} {size / 2**20:>7.1f} MiB  in {folder}; there: sh install.sh ~/mail")

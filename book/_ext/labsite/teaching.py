@@ -1,12 +1,12 @@
-"""What an instructor plans with: the day of a class, and room for classes of any size. Both are computed when the site is built.
+"""What an instructor plans with: the day of a class, and room for classes of any size; computed as the site is built.
 
-    ```{class-day}
-    09:30 1 2 3            when, and the chapters from then on
-    10:45 -                a break
-    ```
-    ```{class-room} class 30 100 1000
-                           what so many trainees need, from the measured figures of that name
-    ```
+```{class-day}
+09:30 1 2 3            when, and the chapters from then on
+10:45 -                a break
+```
+```{class-room} class 30 100 1000
+                       what so many trainees need, from the measured figures of that name
+```
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Room:
 def room(trainees: int, facts: Mapping[str, Cell], node: Node = NODE) -> Room:
     """The need of a class, from what one trainee was measured to use.
 
-    `facts` has trainee_mib (JupyterLab and machine at their largest), trainee_disk_mib, trainee_cpu_s (for the whole tutorial)
-    and services_mib. Raises `LabError` if one of them was not measured.
+    `facts` has trainee_mib (JupyterLab and machine at their largest), trainee_disk_mib, trainee_cpu_s (for the
+    whole tutorial) and services_mib. Raises `LabError` if one of them was not measured.
     """
     memory, disk, seconds, services = (
         _number(facts, name)

@@ -46,7 +46,7 @@ HALT = signal.SIGRTMIN + 4
 class Machine:
     """The machine of this pod. Methods that change it wait for each other; each may raise `LabError`."""
 
-    def __init__(self, disk: Path = DISK, handed: Path = HANDED) -> None:
+    def __init__(self, disk: Path, handed: Path) -> None:
         self.disk = disk
         self.handed = handed
         self._lock = threading.RLock()
@@ -165,10 +165,7 @@ class Machine:
         self._hand_over()
         shutil.rmtree(self.disk / "work", ignore_errors=True)
         for part in ("upper", "work", "root"):
-            (self.disk / part).mkdir(exist_ok=True)
-            # A volume with fsGroup has the setgid bit, which all below it would have from here.
-            os.chown(self.disk / part, 0, 0)
-            (self.disk / part).chmod(0o755)
+            (self.disk / part).mkdir(mode=0o755, exist_ok=True)
         script = Path(__file__).with_name("machine.sh")
         words = ["sh", script, self.disk, self.handed, overlay_options()]
         self._child = subprocess.Popen(
@@ -232,6 +229,13 @@ def overlay_options() -> str:
     """In a user namespace, the overlay's marks are in attributes that its root may write."""
     own = Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
     return "" if own else "userxattr,"
+
+
+def lay(folder: Path) -> None:
+    """Make the keeper's folder on a volume, without the setgid bit that fsGroup gives the volume: all below had it."""
+    folder.mkdir(exist_ok=True)
+    os.chown(folder, 0, 0)
+    folder.chmod(0o700)
 
 
 def settle() -> None:
@@ -315,7 +319,7 @@ VERBS: dict[str, Callable[..., object]] = {
 }
 """Each verb of a trainee; nobody sends messages here."""
 
-machine = Machine()
+machine = Machine(DISK / "machine", HANDED)
 
 
 def say(text: str) -> None:
@@ -327,6 +331,7 @@ def say(text: str) -> None:
 def main() -> None:
     """Serve until the pod ends; then shut the machine down, so that its disk is whole."""
     settle()
+    lay(machine.disk)
     path = SHARED / "broker.sock"
     path.unlink(missing_ok=True)
     ended = threading.Event()
