@@ -14,6 +14,7 @@ from shlex import quote
 
 import paramiko
 
+from lab.config import patient
 from lab.errors import CheckFailed, CommandFailed, LabError
 from lab.host import Host
 
@@ -92,7 +93,7 @@ def file_is(vm: Host, path: str, owner: str = "", group: str = "", mode: str = "
 
 def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 60) -> None:
     """A message with a subject lies in a mailbox of Cyrus such as ``user/alice``, or soon will."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patient(timeout)
     what = f"mail {subject!r} is in {mailbox}"
     while True:
         result = vm.run(HEADERS, mailbox, as_user=MAIL_OWNER, check=False)
@@ -142,7 +143,7 @@ def _hold(what: str, holds: bool, expected: str, found: str, hint: str) -> None:
 def _greeting(channel: paramiko.Channel, wanted: bytes, timeout: float) -> str:
     """The first line a port says, or as much of it as came in time."""
     said = b""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patient(timeout)
     while not (said.startswith(wanted) or b"\n" in said):
         channel.settimeout(max(0.0, deadline - time.monotonic()))
         try:

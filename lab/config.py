@@ -25,6 +25,11 @@ def state_dir() -> Path:
     return path
 
 
+def patient(seconds: float) -> float:
+    """How long to wait for a machine where `seconds` do by itself: times $LAB_PATIENCE, for one of many on a host."""
+    return seconds * float(os.environ.get("LAB_PATIENCE", 1))
+
+
 def cache_dir() -> Path:
     """Folder of machine images, shared by all checkouts of this user."""
     if "LAB_CACHE" in os.environ:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from lab.config import patient
 from lab.errors import CommandTimeout, LabError
 from lab.running import GRACE, Running
 
@@ -124,7 +125,7 @@ class Dialog:
     # -- inside ------------------------------------------------------------------------------------
 
     def _until(self, timeout: float | None) -> float:
-        return time.monotonic() + (self._timeout if timeout is None else timeout)
+        return time.monotonic() + patient(self._timeout if timeout is None else timeout)
 
     def _more(self, until: float) -> bool:
         """Take in what arrives next; False if nothing does in time."""

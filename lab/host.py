@@ -16,6 +16,7 @@ from pathlib import Path
 
 import paramiko
 
+from lab.config import patient
 from lab.connection import Connection
 from lab.dialog import Dialog
 from lab.errors import CommandFailed, CommandTimeout
@@ -154,7 +155,7 @@ class Host:
         self, command: str, *args: object, timeout: float = 60, as_user: str | None = None
     ) -> Result:
         """Run a command until it ends with code 0. Raises `CommandTimeout` if it never does."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         while True:
             result = self.run(
                 command,

@@ -16,6 +16,7 @@ from typing import Self
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
+from lab.config import patient
 from lab.connection import RESUME, Connection
 from lab.errors import CommandTimeout, ConnectionLost, shorten
 
@@ -52,7 +53,7 @@ class Running:
         self._out: list[bytes] = []
         self._err: list[bytes] = []
         self.started = time.monotonic()
-        self.deadline = self.started + seconds
+        self.deadline = self.started + patient(seconds)
         self.channel = self._open()
 
     def _open(self) -> paramiko.Channel:

@@ -46,6 +46,15 @@ def started(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def program(pid: int) -> str:
+    """Name of the program that a process runs; empty if it has ended."""
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+    return name if started(pid) is not None else ""
+
+
 def group(name: str) -> Group:
     """Control group of a trainee's sandbox."""
     return Group.of(f"{Marks.of().group}/{name}")

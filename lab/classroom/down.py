@@ -5,9 +5,13 @@ Nothing is taken from a record: all that a class makes on a host carries its mar
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 from lab.classroom import boxes, disks, net, place, storage
 from lab.classroom import settings as class_settings
@@ -18,6 +22,8 @@ from lab.classroom.up import alone, end_programs
 from lab.config import state_dir
 from lab.errors import LabError, NotUp
 from lab.providers.base import Progress
+
+COMMAND_SECONDS = 20.0
 
 
 def down(progress: Progress) -> None:
@@ -32,10 +38,12 @@ def down(progress: Progress) -> None:
         for step, what in (
             ("ending hub, proxy and broker", end_programs),
             ("ending the servers", _end_servers),
+            ("ending commands at work", _end_commands),
             ("removing the machines", lambda: storage.remove(_settings(), progress)),
             ("removing the homes", _remove_homes),
             ("removing the network", _remove_network),
             ("ending what is left", lambda: Group.of(Marks.of().group).end()),
+            ("unmounting what is left", _unmount),
         ):
             progress(step)
             _try(what, failed)
@@ -72,6 +80,23 @@ def _end_servers() -> None:
         boxes.group(path.name).end()
 
 
+def _end_commands() -> None:
+    """Kill what programs left that were killed: a podman at work would make anew what is removed.
+
+    conmon, of which one sits with each machine, ends with it.
+    """
+    group = Group.of(f"{Marks.of().group}/services")
+    deadline = time.monotonic() + COMMAND_SECONDS
+    while time.monotonic() < deadline:
+        left = [pid for pid in group.processes() if boxes.program(pid) not in ("", "conmon")]
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
 def _remove_homes() -> None:
     folder = place.top() / "homes"
     for image in folder.glob("*.img"):
@@ -80,3 +105,14 @@ def _remove_homes() -> None:
 
 def _remove_network() -> None:
     net.remove_all(Marks.of(), (place.top() / "net").glob("*"))
+
+
+def _unmount() -> None:
+    """Unmount whatever still is in the class's folder, the inner ones first."""
+    rows = Path("/proc/self/mounts").read_text().splitlines()
+    mounted = [row.split()[1] for row in rows]
+    inside = [path for path in mounted if path.startswith(f"{place.top()}/")]
+    for path in sorted(inside, reverse=True):
+        done = net.run(["umount", path])
+        if done.returncode:
+            raise LabError(f"umount {path}: {done.stderr.strip()}", f"fuser --mount {path}")

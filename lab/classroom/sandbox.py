@@ -7,6 +7,7 @@ programs of the host and the checkout, both read-only, the socket of the broker,
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +25,10 @@ ETC = (
 )  # fmt: skip
 """Of /etc: what programs want to be themselves; nothing of this host's users and services."""
 MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+EMPTY = ("/tmp", "/var/tmp", "/dev/shm")
+"""Folders of the sandbox's own, in memory."""
 TEMPORARY = 256 << 20
-"""Bytes that /tmp may hold; they count as the sandbox's memory."""
+"""Bytes that each of them may hold; they count as the sandbox's memory."""
 RUN = "/run/lab"
 """Where the broker's socket is in a sandbox."""
 
@@ -110,15 +113,16 @@ def argv(box: Box, seen: Tree, command: Sequence[str]) -> list[str]:
     words = ["bwrap", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--new-session"]
     words += ["--unshare-pid"] if box.own_processes else []
     words += ["--hostname", box.name]
-    for path in parents((*shown, home, Path("/var/tmp"))):
+    # The empty ones first: a checkout may lie in /tmp.
+    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "0755", "--dir", "/var"]
+    for place in EMPTY:
+        words += ["--perms", "1777", "--size", str(TEMPORARY), "--tmpfs", place]
+    for path in parents((*shown, home)):
         words += ["--perms", "0755", "--dir", str(path)]
     for path, target in seen.links.items():
         words += ["--symlink", target, str(path)]
     for path, source in shown.items():
         words += ["--ro-bind", str(source), str(path)]
-    words += ["--proc", "/proc", "--dev", "/dev"]
-    for place in ("/tmp", "/var/tmp", "/dev/shm"):
-        words += ["--perms", "1777", "--size", str(TEMPORARY), "--tmpfs", place]
     words += ["--bind", str(box.home), str(home), "--chdir", str(home), "--"]
     enter = [] if box.namespace is None else ["nsenter", f"--net={box.namespace}", "--"]
     return [*enter, *words, *as_user(box.uid), *command]
@@ -126,7 +130,8 @@ def argv(box: Box, seen: Tree, command: Sequence[str]) -> list[str]:
 
 def parents(paths: Iterable[Path]) -> list[Path]:
     """Folders that lead to those paths, the outer ones first; bubblewrap itself would close them to the trainee."""
-    return sorted({each for path in paths for each in path.parents} - {Path("/")})
+    found = {each for path in paths for each in path.parents}
+    return sorted(found - {Path("/"), Path("/var"), *map(Path, EMPTY)})
 
 
 def as_user(uid: int) -> list[str]:
@@ -137,14 +142,18 @@ def as_user(uid: int) -> list[str]:
     ]  # fmt: skip
 
 
-def environment(name: str) -> dict[str, str]:
-    """Variables that every program in the sandbox gets; nothing of the one that starts it."""
+def environment(name: str, trainees: int = 1) -> dict[str, str]:
+    """Variables that every program in the sandbox gets; nothing of the one that starts it.
+
+    Where many `trainees` share few processors, what waits for a machine waits longer.
+    """
     root, home = str(ROOT), f"/home/{name}"
     return {
         "PATH": f"{root}/.venv/bin:/usr/local/bin:/usr/bin:/bin",
         "HOME": home,
         "USER": name,
         "LOGNAME": name,
+        "LAB_PATIENCE": str(max(1, math.ceil(trainees / (os.cpu_count() or 1)))),
         "SHELL": "/bin/bash",
         "LANG": "C.UTF-8",
         "LAB_BROKER": f"{RUN}/broker.sock",

@@ -66,7 +66,8 @@ class SandboxSpawner(Spawner):  # type: ignore[misc]
 
     def get_env(self) -> dict[str, str]:
         """Variables of the server: those of every sandbox, and what JupyterHub tells it."""
-        return {**super().get_env(), **sandbox.environment(self.user.name)}
+        count = len(class_settings.load().trainees)
+        return {**super().get_env(), **sandbox.environment(self.user.name, count)}
 
     # -- what it does --------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.config import patient
 from lab.errors import BadNotebook, UnknownName
 
 DEFAULT_TIMEOUT = 600
@@ -86,7 +87,7 @@ def tagged(cell: Mapping[str, Any], tag: str) -> bool:
 
 def timeout(notebook: Mapping[str, Any]) -> int:
     """Seconds that a cell of this notebook may take."""
-    return int(_metadata(notebook).get("drift", {}).get("timeout", DEFAULT_TIMEOUT))
+    return int(patient(_metadata(notebook).get("drift", {}).get("timeout", DEFAULT_TIMEOUT)))
 
 
 def asked(cell: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 
 from lab.classroom import sandbox
@@ -41,7 +43,7 @@ def test_folders_on_the_way_are_open_to_the_trainee() -> None:
     """Each is made before what lies in it."""
     words = sandbox.argv(BOX, SEEN, ["true"])
     made = [words[n + 1] for n, word in enumerate(words) if word == "--dir"]
-    assert made == sorted(made)
+    assert all(str(Path(each).parent) in ("/", *made[:n]) for n, each in enumerate(made))
     assert {"/opt", "/opt/book", "/home", "/etc", "/run"} <= set(made)
 
 
@@ -76,3 +78,17 @@ def test_its_files_of_etc_name_nobody_else() -> None:
     files = sandbox.files("ada", "Ada:0:0,x", 190001)
     assert files["passwd"].splitlines()[1] == "ada:x:190001:190001:Ada 0 0 x:/home/ada:/bin/bash"
     assert len(files["passwd"].splitlines()) == 2
+
+
+def test_a_checkout_in_a_folder_that_is_empty_in_the_sandbox_is_shown() -> None:
+    """The empty folder must not be laid over it."""
+    words = sandbox.argv(BOX, Tree((Path("/tmp/book"),)), ["true"])
+    assert words.index("/tmp") < words.index("/tmp/book")
+
+
+def test_many_on_few_processors_have_patience() -> None:
+    """A time-out that fits one alone would fail a whole class at once."""
+    assert sandbox.environment("ada")["LAB_PATIENCE"] == "1"
+    assert int(sandbox.environment("ada", 1000)["LAB_PATIENCE"]) == math.ceil(
+        1000 / (os.cpu_count() or 1)
+    )

@@ -88,15 +88,18 @@ def _machines(names: list[str]) -> Iterator[tuple[str, Group]]:
 
 
 def group_of(lines: list[str], version: int) -> str:
-    """The group that /proc/PID/cgroup names for the controllers of memory; without systemd's part inside it."""
+    """The container's group in /proc/PID/cgroup, for the controllers of memory; without systemd's own part inside it.
+
+    Raises `ValueError` if the process is in no container's, as it is before the container starts.
+    """
     wanted = "" if version == 2 else "memory"
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if wanted in controllers.split(","):
-            parts = Path(path).parts[1:]
-            own = [n for n, part in enumerate(parts) if part.startswith("libpod-")]
-            return "/".join(parts[: own[0] + 1] if own else parts)
-    raise ValueError("no such controller")
+        parts = Path(path).parts[1:]
+        own = [n for n, part in enumerate(parts) if part.startswith("libpod-")]
+        if own and wanted in controllers.split(","):
+            return "/".join(parts[: own[0] + 1])
+    raise ValueError("in no container")
 
 
 def disk(name: str) -> tuple[float, float]:
