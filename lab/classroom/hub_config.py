@@ -72,9 +72,11 @@ c.JupyterHub.load_roles = [
 
 
 def first_page(handler: object) -> str:
-    """The instructor has a page; a trainee has a server."""
+    """The instructor has a page; a trainee has a server. Who is not logged in yet is asked again afterwards."""
     user = getattr(handler, "current_user", None)
-    return f"/services/{services.PAGE}/" if user and user.admin else "/hub/spawn"
+    if not user:
+        return "/hub/login"
+    return f"/services/{services.PAGE}/" if user.admin else "/hub/spawn"
 
 
 c.JupyterHub.default_url = first_page

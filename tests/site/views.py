@@ -91,10 +91,10 @@ def searched(page: Page) -> None:
     page.wait_for_function("/finished/.test(document.querySelector('#search-results').innerText)")
 
 
-def axe(page: Page) -> tuple[str, ...]:
-    """Give the accessibility rules that the page breaks as it now stands, one line each."""
+def axe(page: Page, within: str = "html") -> tuple[str, ...]:
+    """Give the accessibility rules that the page, or a part of it, breaks as it now stands, one line each."""
     options = {"runOnly": list(RULES), "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options).response["violations"]
+    found = Axe().run(page, context=within, options=options).response["violations"]
     return tuple(
         f"{rule['id']} x{len(rule['nodes'])}: {rule['nodes'][0]['html'][:200]}"
         f" ({rule['nodes'][0]['failureSummary']})"
