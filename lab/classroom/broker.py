@@ -31,6 +31,7 @@ from lab.session import Session
 
 INSTRUCTORS = 256
 """Connections of the page, the spawner and `lab class` together."""
+TRIES = 3
 log = logging.getLogger("lab.classroom")
 
 
@@ -140,14 +141,21 @@ class Broker:
         return _end(before[-1])
 
     async def prepare(self) -> None:
-        """Make the ends of chapters that are not there yet, then end the machine that made them."""
-        if len(self.prepared()) < len(self.numbers):
+        """Make the ends of chapters that are not there yet, then end the machine that made them.
+
+        On a host that a class keeps busy a chapter may take too long: it is done again, not those before it.
+        """
+        for _ in range(TRIES):
+            if len(self.prepared()) == len(self.numbers):
+                break
             self.preparing = "starting"
             async for line in prepare.lines():
                 self.preparing = line
                 log.info("ends of chapters: %s", line)
-            self.preparing = ""
-        if self.model.state == "running" and len(self.prepared()) == len(self.numbers):
+        if len(self.prepared()) < len(self.numbers):
+            return  # `preparing` has the reason
+        self.preparing = ""
+        if self.model.state == "running":
             await self.model.cut_power()
 
     def _keeper(self, name: str, ends: Ends | None) -> Keeper:
@@ -186,11 +194,14 @@ async def run(settings: Settings) -> None:
 
 
 async def _work(broker: Broker, settings: Settings) -> None:
-    """Take up the machines, then make what all will need."""
-    await broker.begin()
-    log.info("the machines are as they are meant to be")
-    if settings.prepare:
-        await broker.prepare()
+    """Take up the machines, then make what all will need. What fails is logged: requests are answered as ever."""
+    try:
+        await broker.begin()
+        log.info("the machines are as they are meant to be")
+        if settings.prepare:
+            await broker.prepare()
+    except Exception:
+        log.exception("taking up the class")
 
 
 def main() -> None:

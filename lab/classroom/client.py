@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,9 @@ class Broker:
         with self._asked(do, arguments, seconds, wait) as lines:
             return _result(lines, progress)
 
-    def says(self, do: str, seconds: float | None = None, **arguments: object) -> Iterator[Any]:
+    def says(
+        self, do: str, seconds: float | None = None, **arguments: object
+    ) -> Generator[Any, None, None]:
         """What is said in answer to a request, as it comes; for `watch`, for ever."""
         with self._asked(do, arguments, seconds) as lines:
             for line in lines:

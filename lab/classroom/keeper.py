@@ -53,12 +53,15 @@ class Keeper:
     # -- commands ------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Take up where a broker before this one stopped."""
+        """Take up where a broker before this one stopped; what goes wrong is logged, and `up` may mend it."""
         async with self._turn:
-            await self._in_thread(self._machine.settle)
-            await self._attend()
-            if self._wish.wanted == "running" and self.state != "running":
-                await self._recover()
+            try:
+                await self._in_thread(self._machine.settle)
+                await self._attend()
+                if self._wish.wanted == "running" and self.state != "running":
+                    await self._recover()
+            except LabError as error:
+                log.error("%s: not taken up: %s", self.trainee, error.message)
 
     async def up(self, progress: Progress) -> dict[str, object]:
         """Leave it running; answers at once if it does. Raises `LabError`."""
@@ -152,7 +155,8 @@ class Keeper:
         async def act() -> None:
             async with self._turn:
                 if self._pid == dead:
-                    await self._recover()
+                    with contextlib.suppress(LabError):  # podman is too slow: `up` asks it again
+                        await self._recover()
 
         task = asyncio.create_task(act())
         self._work.add(task)

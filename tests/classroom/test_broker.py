@@ -310,6 +310,22 @@ def test_a_broker_that_is_killed_has_lost_nothing(room: Class, one: Host, two: H
     assert room.messages(2)[-2] == "Five minutes" and "runs again" in room.messages(2)[-1]
 
 
+def test_who_watches_sees_each_change(room: Class) -> None:
+    """The table at once, and again soon after a trainee has done something; no more than two in a second."""
+    watch = Broker(place.instructor_socket()).says("watch", seconds=30)
+    first = next(watch)["trainees"][1]["chapters"]["9"]
+    began = time.monotonic()
+    for _ in range(20):
+        room.instructor("say", trainees="all", text="Nothing that is in the table")
+        room.ask(2, "event", kind="check", chapter=9, detail={"passed": False})
+    seen = [next(watch)["trainees"][1]["chapters"]["9"]["attempts"]]
+    while seen[-1] < 20:
+        seen.append(next(watch)["trainees"][1]["chapters"]["9"]["attempts"])
+    assert (first["attempts"], len(seen)) == (0, len(set(seen)))
+    assert len(seen) <= 2 * (time.monotonic() - began) + 1
+    watch.close()
+
+
 def test_an_instructor_puts_trainees_to_a_chapter(room: Class, one: Host, two: Host) -> None:
     """To the end of the one before, which was made once; who is there is told. Not before it is made."""
     end = Session(Lab("any", "container"), lambda _: None).key(chapters()[0].notebook)
