@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from lab.bench.mta_figures import Setting, costs, figures, ratios
+from lab.bench.mta_figures import Setting, costs, figures, ratios, tables
 
 ONCE = Setting(reuse=False, octets=1024, sessions=50)
 
@@ -55,15 +53,35 @@ def test_ratios_are_ours_against_the_peer() -> None:
 
 
 def test_what_is_stored_of_a_table() -> None:
-    """Each figure has a table with both servers and the ratio; the design's figures are facts."""
+    """Each figure has a table with both servers; the design's figures are facts."""
     made = figures("table", RECORDS)
     assert made.name == "throughput"
-    assert made.tables["delivered"].columns[-3:] == ["MeTA1", "Postfix", "ratio"]
-    assert made.tables["delivered"].rows[0][:3] == [50, 1, "one a message"]
-    assert made.tables["delivered"].rows[0][-1] == pytest.approx(3.0)
+    assert made.tables["delivered"].columns == ["KiB", "sessions", "MeTA1, new", "Postfix, new"]
+    assert made.tables["delivered"].rows == [[1, 50, 600, 200]]
+    assert made.tables["p50"].rows == [[1, 50, 10.0, None]]
+    assert made.tables["ratios"].columns == ["KiB", "sessions", "rate, new", "CPU, new"]
+    assert made.tables["ratios"].rows == [[1, 50, 3.0, 0.25]]
     assert made.facts["new_50"] == 3.0
     assert made.facts["cpu_new_50"] == 0.25
     assert made.facts["others"] == "10%"
+
+
+def test_a_row_has_both_kinds_of_connection() -> None:
+    """Rows go by size, then by sessions; what was not measured is a dash, not a wrong place."""
+    more = [
+        burst("meta1", 50, reuse=True, sessions=1),
+        burst("postfix", 25, reuse=True, sessions=1),
+        burst("meta1", 7, octets=102400, sessions=1),
+    ]
+    made = tables(costs([*more, *RECORDS]))
+    table = made["delivered"]
+    assert table.columns[2:] == ["MeTA1, new", "Postfix, new", "MeTA1, reused", "Postfix, reused"]
+    assert table.rows == [
+        [1, 1, None, None, 50, 25],
+        [1, 50, 600, 200, None, None],
+        [100, 1, 7, None, None, None],
+    ]
+    assert made["ratios"].rows[0] == [1, 1, None, None, 2.0, 1.0]
 
 
 def test_what_is_stored_of_a_growing_queue() -> None:
