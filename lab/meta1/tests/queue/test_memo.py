@@ -20,7 +20,7 @@ HOP = NextHop(Transport.LMTP, "lmtp", (Host("lmtp", "/lmtp"),))
 ACCEPTED = AccessChecked(7, Verdict.ACCEPT)
 
 
-def test_an_answer_lives_for_a_second() -> None:
+def test_an_answer_lives_for_a_moment() -> None:
     """No longer, however often it is asked for; and not when who answers is gone."""
     memo: Memo[AccessChecked] = Memo()
     assert memo.find("a", 0.0) is None
