@@ -64,6 +64,7 @@ class Machine:
 
     def up(self, progress: Progress = _quiet) -> None:
         """Make or start it."""
+        self._require_disk()
         self._provider.up(progress)
 
     def login(self) -> dict[str, object]:
@@ -111,6 +112,7 @@ class Machine:
             source = base_image(progress)
         else:
             raise UnknownName("checkpoint", name, self.names())
+        self._require_disk()
         self._provider.start_from(source)
 
     def forget(self, name: str) -> None:
@@ -154,3 +156,8 @@ class Machine:
                 return f"Your machine was lost. A new one runs, from the checkpoint {name!r}."
         self.restore(FRESH)
         return "Your machine was lost. A new one runs; it is at the beginning."
+
+    def _require_disk(self) -> None:
+        """Without its own file system it would fill the host's: after a restart of the host, say."""
+        if not self._provider.folder.is_mount():
+            raise NotUp("the disk of this machine is not mounted", "lab class up")

@@ -26,12 +26,14 @@ from other_user import as_user
 from lab.chapters import chapters
 from lab.classroom import place, storage
 from lab.classroom.client import VARIABLE, Broker
+from lab.classroom.machine import Machine
 from lab.classroom.settings import Settings, Share, Trainee, store
 from lab.cli import main
 from lab.errors import LabError, NotUp
 from lab.host import Host
 from lab.lab import Lab
 from lab.providers.base import Endpoint
+from lab.providers.container import ContainerProvider
 from lab.session import Session
 
 pytestmark = pytest.mark.classroom
@@ -260,6 +262,15 @@ def test_a_full_disk_is_one_trainees_own(room: Class, one: Host, two: Host) -> N
         room.ask(1, "save", name="more")
     assert two.run("head -c 30M /dev/zero > /var/tmp/some && sync", as_user="root").ok
     one.run("rm /var/tmp/full /lab/run/full", as_user="root")
+
+
+def test_no_machine_is_made_beside_its_disk(tmp_path: Path) -> None:
+    """Where that is not mounted, nothing would limit it."""
+    machine = Machine(ContainerProvider(tmp_path), None)
+    with pytest.raises(NotUp, match="not mounted"):
+        machine.up()
+    with pytest.raises(NotUp, match="not mounted"):
+        machine.restore("fresh")
 
 
 def test_memory_and_processes_have_a_limit(one: Host, two: Host) -> None:
