@@ -40,9 +40,8 @@ c.Spawner.http_timeout = 120
 c.Spawner.poll_interval = 10
 c.Spawner.env_keep = []
 c.Spawner.default_url = "/lab/tree/tutorial/01-the-lab.ipynb"
-c.JupyterHub.concurrent_spawn_limit = (
-    0  # the spawner lets a few start at a time, and the others wait
-)
+# No limit: the spawner lets a few start at a time, and the others wait.
+c.JupyterHub.concurrent_spawn_limit = 0
 c.JupyterHub.active_server_limit = 0
 c.JupyterHub.init_spawners_timeout = 60
 
@@ -81,7 +80,3 @@ def first_page(handler: object) -> str:
 
 c.JupyterHub.default_url = first_page
 c.JupyterHub.template_paths = [str(ROOT / "lab/classroom/pages")]
-c.JupyterHub.template_vars = {
-    "announcement_login": "A class of <em>MeTA1 with Cyrus IMAP</em>: you get JupyterLab with the book's notebooks, "
-    "and a mail server lab of your own. Your instructor has your login and password."
-}
