@@ -11,6 +11,7 @@ trainee/NAME/terminal/ID     websocket: what a terminal shows
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
@@ -207,6 +208,7 @@ class TerminalHandler(HubOAuthenticated, websocket.WebSocketHandler):  # type: i
         """Take what all handlers have."""
         self.shared = shared
         self._source: websocket.WebSocketClientConnection | None = None
+        self._passing: asyncio.Task[None] | None = None
 
     async def get(self, *args: str, **kwargs: str) -> None:
         """Open it, for those whom the hub lets use this service."""
@@ -215,17 +217,20 @@ class TerminalHandler(HubOAuthenticated, websocket.WebSocketHandler):  # type: i
         await super().get(*args, **kwargs)
 
     async def open(self, *args: str, **kwargs: str) -> None:
-        """Connect to the trainee's server, and pass on what it shows."""
-        name, terminal = args
+        """Connect to the trainee's server."""
         try:
-            self._source = await self.shared.hub.look(name, terminal)
-            while (message := await self._source.read_message()) is not None:
-                await self.write_message(message)
-            self.close(reason="the terminal has ended")
+            self._source = await self.shared.hub.look(*args)
         except LabError as error:
             self.close(4000, error.message[:120])
-        except websocket.WebSocketClosedError:
-            self.on_close()
+            return
+        # In a task of its own: until `open` returns, nobody hears that the page was closed.
+        self._passing = asyncio.create_task(self._pass_on(self._source))
+
+    async def _pass_on(self, source: websocket.WebSocketClientConnection) -> None:
+        with contextlib.suppress(websocket.WebSocketClosedError):
+            while (message := await source.read_message()) is not None:
+                await self.write_message(message)
+            self.close(reason="the terminal has ended")
 
     def on_message(self, message: str | bytes) -> None:
         """Take no input."""

@@ -1,6 +1,6 @@
 // One chapter in the list: how it stands, and once unfolded its buttons, hints and solution.
 
-import { el } from "./element.js";
+import { el, inline } from "./element.js";
 
 const LOSS = "Everything that was done on the machine since is lost.";
 
@@ -69,7 +69,7 @@ export class ChapterItem {
     this.hint.dataset.none = hints.length < total ? "" : "none";
     this.hint.disabled = this.panel.running || hints.length >= total;
     while (this.hints.children.length > hints.length) this.hints.lastChild.remove();
-    for (const text of hints.slice(this.hints.children.length)) this.hints.append(el("li", {}, text));
+    for (const text of hints.slice(this.hints.children.length)) this.hints.append(el("li", {}, ...inline(text)));
   }
 
   async reveal() {

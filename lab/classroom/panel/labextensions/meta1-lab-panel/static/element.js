@@ -10,3 +10,17 @@ export function el(name, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+
+const MARKED = /`([^`]+)`|\*([^*]+)\*|\[([^\]]+)\]\([^)]*\)/g;
+
+// What a line of Markdown says: code and emphasis as such, a link as its words.
+export function inline(text) {
+  const nodes = [];
+  let end = 0;
+  for (const found of text.matchAll(MARKED)) {
+    const [all, code, stressed, link] = found;
+    nodes.push(text.slice(end, found.index), code ? el("code", {}, code) : stressed ? el("em", {}, stressed) : link);
+    end = found.index + all.length;
+  }
+  return [...nodes, text.slice(end)];
+}
