@@ -162,6 +162,7 @@ def test_the_whole_tutorial_can_start(pod: Path) -> None:
     lab("restore", "done")
     lab("check", "1")
     assert lab("restore").split() == ["fresh", "done"]
+    wait_for(lambda: "Z" not in podman("exec", NAMES.machine, "ps", "-A", "-o", "stat="))
 
 
 def test_machine_has_no_network_and_no_rights_on_the_host(pod: Path) -> None:

@@ -115,8 +115,9 @@ class Machine:
             self.cut_power()
 
     def keep_alive(self) -> None:
-        """Start it again with its disk if it ended by itself; called now and then."""
+        """Start it again with its disk if it ended by itself; bury what it left. Called now and then."""
         with self._lock:
+            self._bury()
             if self._wanted and not self.runs():
                 say("the machine ended by itself and is started again")
                 self._start()
@@ -172,6 +173,14 @@ class Machine:
             [*NAMESPACES, *map(str, words)], stdin=subprocess.DEVNULL, preexec_fn=_enter_cgroup
         )
         self._await_sshd()
+
+    def _bury(self) -> None:
+        """Take note of the ended: the machine's own first process becomes ours when `unshare` is killed."""
+        if self._child:
+            self._child.poll()  # before the others, so that its end is not taken for theirs
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
     def _hand_over(self) -> None:
         """Make the keys if there are none, and lay out what the machine may have of them."""
