@@ -1,5 +1,7 @@
 // Talks to the server's part of the panel, below /lab-panel/.
 
+const TRIES = 6;
+
 export class Api {
   constructor(connection, settings) {
     this.connection = connection;
@@ -33,14 +35,27 @@ export class Api {
 
   // Run a command; give each thing that its stream says to `say`.
   async run(order, say) {
-    await follow(await this.request("run", { method: "POST", body: JSON.stringify(order) }), say);
+    await this.follow(await this.request("run", { method: "POST", body: JSON.stringify(order) }), say);
   }
 
   // The same for the command that runs or ran last; nothing if there was none.
-  async join(say) { await follow(await this.request("run"), say); }
+  async join(say) { await this.follow(await this.request("run"), say); }
+
+  // A command outlives a connection that breaks: join it again, from its first line.
+  async follow(answer, say) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        if (answer || (answer = await this.request("run"))) return await read(answer, say);
+      } catch (error) {
+        if (tries === TRIES) throw error;
+        answer = undefined;
+        await new Promise(done => setTimeout(done, 1000));
+      }
+    }
+  }
 }
 
-async function follow(answer, say) {
+async function read(answer, say) {
   if (answer.status === 204) return;
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
