@@ -18,8 +18,6 @@ from lab.classroom.settings import Settings, Trainee
 
 GRACE_SECONDS = 5.0
 """Between asking a server to end and killing it."""
-MOST_LOG = 4 << 20
-"""Bytes of a log that is begun anew when its server starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +90,8 @@ def start(
     """Start the trainee's server in its sandbox; it goes on when the one who started it ends."""
     prepare(settings, trainee)
     argv = sandbox.argv(box(settings, trainee), sandbox.tree(), command)
-    log = place.sandbox(trainee.name) / "server.log"
-    if log.exists() and log.stat().st_size > MOST_LOG:
-        log.unlink()
-    with log.open("ab") as out:
+    # Of what makes the sandbox; the server itself writes a log in the home, whose size is limited.
+    with (place.sandbox(trainee.name) / "sandbox.log").open("wb") as out:
         process = subprocess.Popen(
             group(trainee.name).entering(argv),
             env=dict(environment),

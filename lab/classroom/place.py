@@ -86,7 +86,7 @@ def namespace(name: str) -> Path:
 
 
 def sandbox(name: str) -> Path:
-    """Folder with a trainee's own /etc files and the log of their server."""
+    """Folder with a trainee's own /etc files, and what was said when their sandbox was made."""
     return top() / "sandboxes" / name
 
 

@@ -18,6 +18,7 @@ from jupyterhub.spawner import Spawner
 from lab.classroom import boxes, place, sandbox
 from lab.classroom import settings as class_settings
 from lab.classroom.client import Broker
+from lab.classroom.jupyter.start import LOG
 from lab.classroom.net import SERVER_PORT, Link
 from lab.classroom.settings import Settings, Trainee
 from lab.errors import LabError
@@ -143,7 +144,7 @@ class SandboxSpawner(Spawner):  # type: ignore[misc]
             deadline = time.monotonic() + BOOT_SECONDS
             while not await _answers(self.ip, self.port):
                 if not self.running.alive():
-                    log = place.sandbox(trainee.name) / "server.log"
+                    log = place.home(trainee.name) / LOG
                     raise LabError(
                         "JupyterLab ended while it started", f"the instructor finds why in {log}"
                     )

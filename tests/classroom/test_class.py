@@ -120,6 +120,13 @@ def test_each_has_a_server_with_the_notebooks(cls: Room) -> None:
         assert place.home(name).stat().st_uid == cls.uid(name)
 
 
+def test_a_server_fills_no_log_of_the_host(cls: Room) -> None:
+    """What it says, which a trainee can make endless, goes into the home, whose size is bounded."""
+    for name in cls.browsers:
+        assert (place.sandbox(name) / "sandbox.log").stat().st_size == 0
+        assert "is running at" in (place.home(name) / ".lab" / "server.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "word"),
     [(ONE, "wrong"), (ONE, ""), ("nobody", "wrong"), ("instructor", "wrong"), ("root", "")],

@@ -17,6 +17,8 @@ from lab.drift.page import parse
 
 TUTORIAL = "tutorial"
 """Folder of the home with the trainee's own copies."""
+LOG = ".lab/server.log"
+"""What the server last said, in the home."""
 
 
 def lay_out(source: Path, target: Path) -> list[str]:
@@ -41,9 +43,18 @@ def lay_out(source: Path, target: Path) -> list[str]:
     return new
 
 
+def log_here(path: Path) -> None:
+    """Put what this and all later programs print into a file of the home, which is bounded as the home is."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with path.open("wb") as log:
+        for descriptor in (1, 2):
+            os.dup2(log.fileno(), descriptor)
+
+
 def main() -> None:
     """Take the arguments of `jupyterhub-singleuser`."""
     lay_out(ROOT / "notebooks", Path.home() / TUTORIAL)
+    log_here(Path.home() / LOG)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterhub.singleuser", *sys.argv[1:]])
 
 
