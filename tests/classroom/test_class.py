@@ -34,7 +34,7 @@ from lab.classroom.up import Wish, reset_password, up
 from lab.config import ROOT
 from lab.errors import LabError
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.classroom
 ONE, TWO = "trainee01", "trainee02"
 
 
