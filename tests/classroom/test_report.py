@@ -17,9 +17,10 @@ Told = list[dict[str, object]]
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    """What a broker was asked, in a class."""
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Told:
+    """What a broker was asked, in a class; the journal of the lab is one of the test's own."""
     found: Told = []
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
 
     def ask(_: object, do: str, seconds: float, wait: float, **arguments: object) -> None:
         found.append({"do": do, **arguments})
@@ -69,7 +70,7 @@ def test_outside_a_class_nothing_is_told(told: Told, monkeypatch: pytest.MonkeyP
     ]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "lab.classroom.report" in loaded
-    assert {"lab.classroom.client", "socket", "json"} & set(loaded) == set()
+    assert {"lab.classroom.client", "lab.classroom.protocol", "socket"} & set(loaded) == set()
 
 
 def test_a_command_goes_on_without_a_broker(
@@ -77,6 +78,7 @@ def test_a_command_goes_on_without_a_broker(
 ) -> None:
     """At once, and without an error."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "broker.sock"))
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
     began = time.monotonic()
     report("check", 3, passed=True)
     assert time.monotonic() - began < 1
