@@ -56,11 +56,11 @@ def test_what_is_stored_of_a_table() -> None:
     """Each figure has a table with both servers; the design's figures are facts."""
     made = figures("table", RECORDS)
     assert made.name == "throughput"
-    assert made.tables["delivered"].columns == ["KiB", "sessions", "MeTA1, new", "Postfix, new"]
-    assert made.tables["delivered"].rows == [[1, 50, 600, 200]]
-    assert made.tables["p50"].rows == [[1, 50, 10.0, None]]
-    assert made.tables["ratios"].columns == ["KiB", "sessions", "rate, new", "CPU, new"]
-    assert made.tables["ratios"].rows == [[1, 50, 3.0, 0.25]]
+    assert made.tables["delivered"].columns == ["load", "MeTA1, new", "Postfix, new"]
+    assert made.tables["delivered"].rows == [["50\u00a0×\u00a01\u00a0KiB", 600, 200]]
+    assert made.tables["p50"].rows == [["50\u00a0×\u00a01\u00a0KiB", 10.0, None]]
+    assert made.tables["ratios"].columns == ["load", "rate, new", "CPU, new"]
+    assert made.tables["ratios"].rows == [["50\u00a0×\u00a01\u00a0KiB", 3.0, 0.25]]
     assert made.facts["new_50"] == 3.0
     assert made.facts["cpu_new_50"] == 0.25
     assert made.facts["others"] == "10%"
@@ -75,13 +75,13 @@ def test_a_row_has_both_kinds_of_connection() -> None:
     ]
     made = tables(costs([*more, *RECORDS]))
     table = made["delivered"]
-    assert table.columns[2:] == ["MeTA1, new", "Postfix, new", "MeTA1, reused", "Postfix, reused"]
+    assert table.columns[1:] == ["MeTA1, new", "Postfix, new", "MeTA1, reused", "Postfix, reused"]
     assert table.rows == [
-        [1, 1, None, None, 50, 25],
-        [1, 50, 600, 200, None, None],
-        [100, 1, 7, None, None, None],
+        ["1\u00a0×\u00a01\u00a0KiB", None, None, 50, 25],
+        ["50\u00a0×\u00a01\u00a0KiB", 600, 200, None, None],
+        ["1\u00a0×\u00a0100\u00a0KiB", 7, None, None, None],
     ]
-    assert made["ratios"].rows[0] == [1, 1, None, None, 2.0, 1.0]
+    assert made["ratios"].rows[0] == ["1\u00a0×\u00a01\u00a0KiB", None, None, 2.0, 1.0]
 
 
 def test_what_is_stored_of_a_growing_queue() -> None:

@@ -166,8 +166,7 @@ def _pivot(found: Costs, caption: str, columns: Mapping[str, Column]) -> Table:
     kinds = sorted({(each.octets, each.sessions) for each in found})
     rows: list[list[Cell]] = [
         [
-            octets // 1024,
-            sessions,
+            f"{sessions}\u00a0×\u00a0{octets // 1024}\u00a0KiB",
             *(
                 look(Setting(reuse, octets, sessions))
                 for reuse in reuses
@@ -177,7 +176,7 @@ def _pivot(found: Costs, caption: str, columns: Mapping[str, Column]) -> Table:
         for octets, sessions in kinds
     ]
     heads = [f"{name}, {REUSE[reuse]}" for reuse in reuses for name in columns]
-    return Table(caption, ["KiB", "sessions", *heads], rows)
+    return Table(caption, ["load", *heads], rows)
 
 
 def _rates(found: Costs) -> Table:
