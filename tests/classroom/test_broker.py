@@ -81,7 +81,7 @@ class Class:
 
     def instructor(self, do: str, **arguments: Any) -> Any:
         """Ask as the instructor."""
-        return Broker(place.instructor_socket()).ask(do, seconds=60, wait=20, **arguments)
+        return Broker(place.instructor_socket()).ask(do, seconds=120, wait=90, **arguments)
 
     def state(self, number: int) -> str:
         """Of a trainee's machine."""
