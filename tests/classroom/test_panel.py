@@ -24,6 +24,8 @@ from lab.classroom.panel.runs import BadOrder, Order, order
 
 TOP = Path(__file__).resolve().parents[2]
 TOKEN = "t" * 32
+BASE = "/user/t1/"
+"""As a hub's server has it."""
 SECONDS = 60
 
 
@@ -53,7 +55,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-        *("--ip=127.0.0.1", "--port=0", f"--IdentityProvider.token={TOKEN}", "notebooks"),
+        *("--ip=127.0.0.1", "--port=0", f"--IdentityProvider.token={TOKEN}"),
+        *(f"--ServerApp.base_url={BASE}", "notebooks"),
     ]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=TOP, env=env, stdout=log, stderr=log)
