@@ -25,7 +25,7 @@ from lab.errors import LabError
 from lab.providers.container import base_image
 from lab.providers.podman import cgroup_v2, podman
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 HERE = ROOT / "lab" / "classroom" / "kubernetes"
 NAMES = SimpleNamespace(
     machine=f"meta1-lab-pod-{os.getpid()}-machine", notebook=f"meta1-lab-pod-{os.getpid()}-notebook"
@@ -145,11 +145,8 @@ def keeper(verb: str) -> None:
 
 
 def test_the_whole_tutorial_can_start(pod: Path) -> None:
-    """From the notebook's side: up, a check that fails, the step that it wants, the check passes, a reset undoes it."""
+    """From the notebook's side: up, a step, its check passes, a checkpoint undoes it, another brings it back."""
     lab("up")
-    assert lab("run", "hostname").strip() == "mail.lab.example"
-    with pytest.raises(LabError, match="a folder for passwords"):
-        lab("check", "1")
     lab(
         "run",
         "mkdir --mode=0700 secrets; logger --priority mail.info 'the first line in our mail log'",
@@ -173,14 +170,13 @@ def test_machine_has_no_network_and_no_rights_on_the_host(pod: Path) -> None:
     assert lab("run", "ls /sys/class/net /lab/disk /lab/shared").split() == [
         "/lab/disk:", "/lab/shared:", "/sys/class/net:", "lo"
     ]  # fmt: skip
-    assert lab("run", "cat /etc/resolv.conf").startswith("nameserver 127.0.0.1")
-    with pytest.raises(LabError):
-        lab(
-            "run",
-            "--as",
-            "root",
-            "mount -t tmpfs none /proc/sys && echo 1 > /proc/sys/kernel/sysrq",
-        )
+    told = lab("run", "hostname; cat /etc/resolv.conf").splitlines()
+    assert told[:2] == ["mail.lab.example", "nameserver 127.0.0.1"]
+    setting = (
+        "/proc/sys/kernel/panic"  # of the host's kernel; written as it is, should it be possible
+    )
+    with pytest.raises(LabError, match="Permission denied"):
+        lab("run", "--as", "root", f"now=$(cat {setting}) && echo $now > {setting}")
 
 
 def test_killed_machine_comes_back_with_its_disk(pod: Path) -> None:
@@ -188,7 +184,7 @@ def test_killed_machine_comes_back_with_its_disk(pod: Path) -> None:
     lab("up")
     lab("run", "echo kept > kept; sync")
     lab("run", "--as", "root", "systemctl poweroff --force --force || true")
-    wait_for(lambda: "running" in lab("status"))
+    wait_for(lambda: "started again" in podman("logs", NAMES.machine), 60)
     assert lab("run", "cat kept").strip() == "kept"
     keeper("TERM")
     podman("wait", NAMES.machine)
