@@ -57,13 +57,13 @@ class World:
             method, url, headers=headers, timeout=SECONDS, allow_redirects=False, **more
         )
 
-    def order(self, verb: str, order: object, token: str = INSTRUCTOR) -> requests.Response:
+    def order(self, verb: str, order: Any, token: str = INSTRUCTOR) -> requests.Response:
         """An order as the page sends it: with what the page was given against requests of other sites."""
         with requests.Session() as browser:
             browser.headers["Authorization"] = f"token {INSTRUCTOR}"
             browser.get(self.address, timeout=SECONDS)
             browser.headers["Authorization"] = f"token {token}"
-            browser.headers["X-XSRFToken"] = browser.cookies["_xsrf"]
+            browser.headers["X-XSRFToken"] = str(browser.cookies["_xsrf"])
             return browser.post(f"{self.address}{verb}", json=order, timeout=SECONDS)
 
     async def answer(self, request: Request, channel: Channel) -> object:
