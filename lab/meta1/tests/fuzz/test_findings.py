@@ -195,10 +195,10 @@ def test_a_question_that_never_ends_is_a_failure() -> None:
 @pytest.mark.parametrize("unit", [b"a=1;", b"x{}", b"map a {}", b"smar{map a{}}"])
 def test_a_file_full_of_faults(unit: bytes) -> None:
     """It took minutes and hundreds of megabytes to name what would have been right."""
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(ConfigError):
         parse_config(unit * (2**17 // len(unit)), "f")
-    assert time.monotonic() - begin < 30
+    assert time.process_time() - begin < 30
 
 
 @pytest.mark.parametrize("text", ["x\ufeff" * 9 + " y", "a\u202e = 1", "\ufeff" + "x" * 500 + " ;"])
