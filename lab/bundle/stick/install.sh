@@ -18,7 +18,7 @@ done
 
 if [ ! -d "$folder/.git" ]; then
     say "the checkout: $folder"
-    git clone --quiet "$stick/checkout/book.bundle" "$folder" || fail "git could not clone" "name a folder that is new"
+    git -c advice.detachedHead=false clone --quiet "$stick/checkout/book.bundle" "$folder" || fail "git could not clone" "name a folder that is new"
     git -C "$folder" checkout --quiet -B main
 fi
 cd "$folder"
