@@ -39,5 +39,7 @@ function look(button) {
   mine.onclose = ({ reason }) => { if (mine === socket) end(reason || "the terminal has ended, or its server"); };
 }
 
-for (const button of buttons)
+for (const button of buttons) {
   button.addEventListener("click", () => button.getAttribute("aria-pressed") === "true" ? end("no longer looking") : look(button));
+  button.disabled = false;
+}
