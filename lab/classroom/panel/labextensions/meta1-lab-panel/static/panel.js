@@ -62,7 +62,7 @@ export class Panel {
   }
 
   // The notebook in front has changed: show its chapter's buttons.
-  inFront(path) {
+  opened(path) {
     for (const item of this.items.values()) {
       const here = Boolean(path) && item.chapter.path === path;
       item.mark(here);

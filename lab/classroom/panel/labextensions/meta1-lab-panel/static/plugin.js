@@ -39,10 +39,10 @@ export async function makePlugin(need) {
 
       app.commands.addCommand(OPEN, { label: "Show the Lab Panel", execute: () => shell.activateById(ID) });
       palette?.addItem({ command: OPEN, category: "Lab" });
-      shell.currentChanged.connect(() => panel.inFront(shell.currentWidget?.context?.path));
+      shell.currentChanged.connect(() => panel.opened(shell.currentWidget?.context?.path));
       app.restored.then(() => {
         firstTime() && shell.activateById(ID);
-        panel.begin(NEWS_SECONDS).then(() => panel.inFront(shell.currentWidget?.context?.path));
+        panel.begin(NEWS_SECONDS).then(() => panel.opened(shell.currentWidget?.context?.path));
       });
     },
   };
