@@ -2,7 +2,7 @@
 
 Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
 
-The suites of the emulated machine and of the class run beside the others, which run one after the other.
+The suites of the emulated machine, of the class and of the stick run beside the others, one after the other as those do.
 """
 
 from __future__ import annotations
@@ -80,8 +80,6 @@ FULL = (
           [[*BOOK, "drift"], [*BOOK, "drift", "--prove"], [*BOOK, "bench", "mutations"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
            minutes=25),
-    pytest("bundle", "what one stick holds is enough to install and start everything without a net",
-           "tests/bundle", minutes=25),
     pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
            minutes=35),
 )
@@ -95,6 +93,8 @@ BESIDE = (
     pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", *OWN_SUITES, minutes=20),
     pytest("class", "a class for real: trainees' machines, and what none can reach (as root)",
            "tests", "-m", "classroom", *OWN_SUITES, minutes=20),
+    pytest("bundle", "what one stick holds is enough to install and start everything without a net",
+           "tests/bundle", minutes=25),
 )
 # fmt: on
 
