@@ -2,7 +2,7 @@
 
 Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
 
-The suites of the emulated machine, of the class and of the stick run beside the others, one after the other as those do.
+The suites of the emulated machine, the class and the stick run beside the others; in each lane one after the other.
 """
 
 from __future__ import annotations
