@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, expect
 from survey import SITE_PAGES, TRIAL_PAGES, Finding
 from views import VIEWS, Findings, axe, opened, searched, settle, visit
 
+pytestmark = pytest.mark.timeout(1800)  # the first one waits until all pages were visited
+
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("path", SITE_PAGES)

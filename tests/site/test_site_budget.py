@@ -8,6 +8,8 @@ import pytest
 from budget import Weight, budget_of, over, weight
 from survey import SITE_PAGES, Finding
 
+pytestmark = pytest.mark.timeout(1800)  # the first one waits until all pages were visited
+
 
 @pytest.mark.parametrize("path", SITE_PAGES)
 def test_page_keeps_its_budget(
