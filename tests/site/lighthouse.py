@@ -16,6 +16,9 @@ import views
 PROGRAM = served.ROOT / ".venv/node/node_modules/.bin/lighthouse"
 SECONDS = 120
 """For one verdict."""
+PHONE = 4.0
+"""Lighthouse's own slowdown, meant for a host with an index of `DESKTOP`."""
+DESKTOP = 1500.0
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 
 
@@ -27,14 +30,18 @@ class NoVerdict(AssertionError):
     """The browser did not get as far as a verdict; a busy machine may be the reason."""
 
 
-def scores(address: str, report: Path) -> Mapping[str, int]:
-    """Points of 100 in each category. The report with the reasons goes into a file. Raises `Missing`, `NoVerdict`."""
+def scores(address: str, report: Path, slowdown: float = PHONE) -> Mapping[str, int]:
+    """Points of 100 in each category. The report with the reasons goes into a file. Raises `Missing`, `NoVerdict`.
+
+    `slowdown` is how many times slower than this host the phone is.
+    """
     if not PROGRAM.exists():
         raise Missing("lighthouse is missing; lab/setup.sh test installs it")
     flags = ["--headless=new", *views.QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     command = [str(PROGRAM), address, "--quiet", "--output=json", f"--output-path={report}"]
     command += [f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={' '.join(flags)}"]
     command += [f"--port={_free_port()}", "--disable-full-page-screenshot"]
+    command += [f"--throttling.cpuSlowdownMultiplier={slowdown:.2f}"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "CHROME_PATH": views.CHROMIUM}
     try:
@@ -45,6 +52,12 @@ def scores(address: str, report: Path) -> Mapping[str, int]:
     if told := found.get("runtimeError"):
         raise NoVerdict(told["message"])
     return {name: round(found["categories"][name]["score"] * 100) for name in CATEGORIES}
+
+
+def slowdown_here(report: Path) -> float:
+    """How many times slower than this host, as busy as it was, the phone is: Lighthouse's docs/throttling.md."""
+    index = json.loads(report.read_text())["environment"]["benchmarkIndex"]
+    return max(1.0, min(PHONE, PHONE * float(index) / DESKTOP))
 
 
 def wanting(report: Path) -> list[str]:
