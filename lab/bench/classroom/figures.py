@@ -17,8 +17,12 @@ def in_order(records: Sequence[Record]) -> list[Record]:
 def tables(records: Sequence[Record]) -> dict[str, Table]:
     """Times of each class, and what one trainee costs in it."""
     found = in_order(records)
+    return {"times": _times(found), "costs": _costs(found)}
+
+
+def _times(found: Sequence[Record]) -> Table:
     one = next((each.tutorial for each in found if each.trainees == 1), None)
-    times: list[Sequence[Cell]] = [
+    rows: list[Sequence[Cell]] = [
         [
             each.trainees,
             round(each.up, 1),
@@ -31,41 +35,37 @@ def tables(records: Sequence[Record]) -> dict[str, Table]:
         ]
         for each in found
     ]
-    costs: list[Sequence[Cell]] = [
+    return Table(
+        "A class that does the whole tutorial at the same time, each trainee in a server and on a machine of "
+        "their own; seconds",
+        ("trainees", "class up", "all servers and machines up", "all chapters done by all", "against one trainee",
+         "of as many one after the other", "chapters done and checked", "failed"),
+        rows,
+    )  # fmt: skip
+
+
+def _costs(found: Sequence[Record]) -> Table:
+    rows: list[Sequence[Cell]] = [
         [
             each.trainees,
-            *(
-                round(value)
-                for value in (
-                    each.sandbox_memory,
-                    each.machine_memory,
-                    each.services_memory,
-                    each.whole_memory,
-                    each.home_disk,
-                    each.machine_disk,
-                    each.sandbox_cpu,
-                    each.machine_cpu,
-                )
-            ),
+            round(each.sandbox_memory),
+            round(each.machine_memory),
+            round(each.services_memory),
+            round(each.whole_memory),
+            round(each.home_disk),
+            round(each.machine_disk),
+            round(each.sandbox_cpu),
+            round(each.machine_cpu),
         ]
         for each in found
     ]
-    return {
-        "times": Table(
-            "A class that does the whole tutorial at the same time, each trainee in a server and on a machine of "
-            "their own; seconds",
-            ("trainees", "class up", "all servers and machines up", "all chapters done by all", "against one trainee",
-             "of as many one after the other", "chapters done and checked", "failed"),
-            times,
-        ),
-        "costs": Table(
-            "What a trainee uses: memory at most, disk at the end in MiB, seconds of processors; programs are hub, "
-            "proxy and broker together",
-            ("trainees", "JupyterLab, memory", "machine, memory", "programs of the class, memory",
-             "all together, memory", "home, disk", "machine, disk", "JupyterLab, processors", "machine, processors"),
-            costs,
-        ),
-    }  # fmt: skip
+    return Table(
+        "What a trainee uses: memory at most, disk at the end in MiB, seconds of processors; programs are hub, "
+        "proxy and broker together",
+        ("trainees", "JupyterLab, memory", "machine, memory", "programs of the class, memory",
+         "all together, memory", "home, disk", "machine, disk", "JupyterLab, processors", "machine, processors"),
+        rows,
+    )  # fmt: skip
 
 
 def charts(records: Sequence[Record]) -> dict[str, Chart]:
