@@ -2,7 +2,8 @@
 
 Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
 
-The suites of the emulated machine, the class and the stick run beside the others; in each lane one after the other.
+The suites of the emulated machine, the class and the stick run beside the others; in each lane one after the other,
+until one lane ends and helps the other. Lighthouse comes last and alone.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +45,10 @@ class Suite:
         return LOGS / f"{self.name}.xml"
 
 
+Outcome = tuple[Suite, int, int, int, float]
+"""A suite, its exit code, how much of it passed and failed, and the seconds it took."""
+
+
 def pytest(name: str, proves: str, *arguments: str, minutes: float = 10) -> Suite:
     """A suite of pytest's."""
     report = f"--junit-xml={LOGS / name}.xml"
@@ -59,6 +66,7 @@ VIRTUAL = VagrantProvider.usable() and VagrantProvider.accelerated()
 BOOK = lab("test-container" if VIRTUAL else "book", "container")
 MACHINE = lab("test-vagrant", "vagrant")
 META1 = ROOT / "lab" / "meta1"
+LIGHTHOUSE = "tests/site/test_site_lighthouse.py"
 OWN_SUITES = ("--ignore=tests/site", "--ignore=tests/meta1", "--ignore=tests/bundle")
 # fmt: off
 FAST = (
@@ -79,7 +87,7 @@ FULL = (
     Suite("notebooks", "they print in the container what is stored; checks and the comparison can fail",
           [[*BOOK, "drift"], [*BOOK, "drift", "--prove"], [*BOOK, "bench", "mutations"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
-           minutes=25),
+           f"--ignore={LIGHTHOUSE}", minutes=25),
     pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
            minutes=35),
 )
@@ -96,16 +104,20 @@ BESIDE = (
     pytest("bundle", "what one stick holds is enough to install and start everything without a net",
            "tests/bundle", minutes=25),
 )
+# When nothing else is at work any more: a page is as slow as the machine is busy.
+ALONE = (
+    pytest("lighthouse", "pages have their points on a phone and a slow net", LIGHTHOUSE),
+)
 # fmt: on
 
 
 def main(which: str = "all") -> int:
     """Run the suites, print a summary line for each and the total; 1 if any failed."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    lanes = (FAST,) if which == "fast" else ((*FAST, *FULL), BESIDE)
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        done = pool.map(lambda suites: [(suite, *run(suite)) for suite in suites], lanes)
-        results = [each for lane in done for each in lane]
+    if which == "fast":
+        results = lane(deque(FAST), deque())
+    else:
+        results = [*both((*FAST, *FULL), BESIDE), *lane(deque(ALONE), deque())]
     print()
     for suite, code, passed, failed, seconds in results:
         print(
@@ -117,8 +129,26 @@ def main(which: str = "all") -> int:
     return 1 if total_failed else 0
 
 
-def run(suite: Suite) -> tuple[int, int, int, float]:
-    """Run one suite: its exit code, how much passed and failed, and the seconds it took."""
+def both(first: Sequence[Suite], second: Sequence[Suite]) -> list[Outcome]:
+    """Run two lanes beside each other; the one that has ended goes on with the other's last suites."""
+    ahead, beside = deque(first), deque(second)
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.map(lane, (ahead, beside), (beside, ahead))
+        return [outcome for outcomes in done for outcome in outcomes]
+
+
+def lane(own: deque[Suite], other: deque[Suite]) -> list[Outcome]:
+    """Run one's own suites from the first on, then the other lane's from the last on."""
+    outcomes: list[Outcome] = []
+    while own or other:
+        with suppress(IndexError):  # the other lane may have been quicker
+            suite = own.popleft() if own else other.pop()
+            outcomes.append(run(suite))
+    return outcomes
+
+
+def run(suite: Suite) -> Outcome:
+    """Run one suite."""
     print(f"-- {suite.name}: {suite.proves}", flush=True)
     began = time.monotonic()
     suite.junit.unlink(missing_ok=True)
@@ -135,7 +165,7 @@ def run(suite: Suite) -> tuple[int, int, int, float]:
     passed, failed = counts(suite, code)
     seconds = time.monotonic() - began
     print(f"-- {suite.name}: {passed} passed, {failed} failed, {seconds:.0f} s", flush=True)
-    return code, passed, failed, seconds
+    return suite, code, passed, failed, seconds
 
 
 def one(command: Sequence[str], suite: Suite, out: int) -> int:

@@ -16,15 +16,19 @@ from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Path]]]:
-    """Builds side by side, two at a time: the real book, a twin of it made elsewhere, and the trial book."""
+def builds(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[Path]]]:
+    """Builds side by side, two at a time, of what is asked for: the real book, a twin of it, and the trial book."""
     folder = tmp_path_factory.mktemp("books")
+    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     with ThreadPoolExecutor(2) as pool:
-        yield {
-            "site": pool.submit(served.build, served.ROOT, folder / "site"),
-            "trial": pool.submit(_trial, folder / "trial"),
-            "twin": pool.submit(twin.build, served.ROOT, folder / "twin"),
+        books = {
+            "site": (served.build, served.ROOT, folder / "site"),
+            "trial": (_trial, folder / "trial"),
+            "twin_site": (twin.build, served.ROOT, folder / "twin"),
         }
+        yield {name: pool.submit(*book) for name, book in books.items() if name in asked}
 
 
 def _trial(tree: Path) -> Path:
@@ -47,7 +51,7 @@ def trial(builds: Mapping[str, Future[Path]]) -> Path:
 @pytest.fixture(scope="session")
 def twin_site(builds: Mapping[str, Future[Path]]) -> Path:
     """Folder of the real book's pages, built again under other circumstances."""
-    return builds["twin"].result()
+    return builds["twin_site"].result()
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def survey(calls: Sequence[Call]) -> Mapping[Call, views.Findings]:
 def _go_round(waiting: SimpleQueue[Call]) -> dict[Call, views.Findings]:
     """Visit with one browser what is still to be visited."""
     found: dict[Call, views.Findings] = {}
-    with views.chromium() as browser:
+    with views.chromium(program=views.WINDOWLESS) as browser:
         visitors: dict[str, BrowserContext] = {}
         while True:
             try:

@@ -26,6 +26,8 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 CHROMIUM = "/usr/bin/chromium"
+WINDOWLESS = "/usr/bin/chromium-headless-shell"
+"""The same without a window around the page, which each visit would open anew."""
 QUIET = (
     "--disable-gpu",
     "--disable-quic",
@@ -52,11 +54,11 @@ class Findings:
 
 
 @contextmanager
-def chromium(*more: str) -> Iterator[Browser]:
+def chromium(*more: str, program: str = CHROMIUM) -> Iterator[Browser]:
     """Start Debian's Chromium; as root, as in a container of CI, it runs without its sandbox."""
     flags = [*QUIET, *more, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield browser
         browser.close()
 
