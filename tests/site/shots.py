@@ -20,7 +20,7 @@ def main(folder: str, *names: str) -> None:
     pages = wanted or served.pages((served.ROOT / "_toc.yml").read_text())
     with tempfile.TemporaryDirectory() as output:
         site = served.build(served.ROOT, Path(output))
-        with served.serve(site) as address, views.chromium() as browser:
+        with served.serve(site) as address, views.chromium(program=views.WINDOWLESS) as browser:
             for view in views.VIEWS:
                 for path in pages:
                     name = path.removesuffix(".html").replace("/", "-")

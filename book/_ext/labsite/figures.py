@@ -11,6 +11,7 @@ The role `figure-of` quotes a single one in a sentence: {figure-of}`faults:lost`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -24,6 +25,8 @@ from lab.bench.results import Cell, Results, Table, load, path_of
 from lab.errors import LabError
 from lab.pictures.chart import drawn
 from labsite.pictures import themed
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def shown(value: Cell) -> str:
@@ -103,10 +106,17 @@ def _row(cells: Sequence[Cell], numeric: Sequence[bool]) -> nodes.row:
     return nodes.row(
         "",
         *(
-            nodes.entry("", nodes.paragraph("", shown(cell)), classes=["number"] * is_number)
+            nodes.entry("", nodes.paragraph("", shown(cell)), classes=_kind(cell, is_number))
             for cell, is_number in zip(cells, numeric, strict=True)
         ),
     )
+
+
+def _kind(cell: Cell, is_number: bool) -> list[str]:
+    """Classes of a cell, for its style."""
+    if isinstance(cell, str) and DATE.fullmatch(cell):
+        return ["date"]
+    return ["number"] * is_number
 
 
 def setup(app: Sphinx) -> None:

@@ -15,9 +15,9 @@ def in_order(records: Sequence[Record]) -> list[Record]:
 
 
 def tables(records: Sequence[Record]) -> dict[str, Table]:
-    """Times of each class, and what one trainee costs in it."""
+    """Times of each class, and what one trainee uses in it."""
     found = in_order(records)
-    return {"times": _times(found), "costs": _costs(found)}
+    return {"times": _times(found), "memory": _memory(found), "work": _work(found)}
 
 
 def _times(found: Sequence[Record]) -> Table:
@@ -44,7 +44,7 @@ def _times(found: Sequence[Record]) -> Table:
     )  # fmt: skip
 
 
-def _costs(found: Sequence[Record]) -> Table:
+def _memory(found: Sequence[Record]) -> Table:
     rows: list[Sequence[Cell]] = [
         [
             each.trainees,
@@ -52,6 +52,21 @@ def _costs(found: Sequence[Record]) -> Table:
             round(each.machine_memory),
             round(each.services_memory),
             round(each.whole_memory),
+        ]
+        for each in found
+    ]
+    return Table(
+        "Memory at most, in MiB: of one trainee's JupyterLab and machine, of hub, proxy and broker together, "
+        "and of all",
+        ("trainees", "JupyterLab", "machine", "hub, proxy, broker", "the whole class"),
+        rows,
+    )
+
+
+def _work(found: Sequence[Record]) -> Table:
+    rows: list[Sequence[Cell]] = [
+        [
+            each.trainees,
             round(each.home_disk),
             round(each.machine_disk),
             round(each.sandbox_cpu),
@@ -60,12 +75,16 @@ def _costs(found: Sequence[Record]) -> Table:
         for each in found
     ]
     return Table(
-        "What a trainee uses: memory at most, disk at the end in MiB, seconds of processors; programs are hub, "
-        "proxy and broker together",
-        ("trainees", "JupyterLab, memory", "machine, memory", "programs of the class, memory",
-         "all together, memory", "home, disk", "machine, disk", "JupyterLab, processors", "machine, processors"),
+        "What else one trainee uses: disk at the end in MiB, and seconds of processors",
+        (
+            "trainees",
+            "home, disk",
+            "machine, disk",
+            "JupyterLab, processors",
+            "machine, processors",
+        ),
         rows,
-    )  # fmt: skip
+    )
 
 
 def charts(records: Sequence[Record]) -> dict[str, Chart]:
