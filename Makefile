@@ -77,8 +77,9 @@ lock: setup  ## Resolve requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
 	    --no-emit-index-url --output-file requirements.txt pyproject.toml
 
+# Root's own server is no more than root's shell: it listens on this host alone, and asks for its token.
 run: setup  ## JupyterLab with the notebooks and the lab panel, for this host only
-	@JUPYTER_CONFIG_PATH=lab/classroom/panel $(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+	@JUPYTER_CONFIG_PATH=lab/classroom/panel $(BIN)/jupyter lab --ip 127.0.0.1 --allow-root notebooks
 
 clean:  ## Remove what was built (`lab down` removes a machine)
 	@rm -rf _build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info conf.py

@@ -133,8 +133,8 @@ WAYS: Mapping[str, tuple[str, Sequence[str]]] = {
         "Open the checkout in it (.devcontainer says how it is made); there:",
         ("{lab} goto {number}", "make run"),
     ),
-    "A class.": (
-        "As many labs on one computer as there are people, each by a name of its own.",
+    "Several at one computer.": (
+        "As many labs as there are people, each by a name of its own; a class has a page of its own.",
         ("{lab} --lab alice goto {number}", "LAB_NAME=alice make run"),
     ),
     "From a checkpoint.": (
