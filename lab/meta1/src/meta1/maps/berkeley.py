@@ -85,13 +85,17 @@ def _verify(path: Path) -> None:
         raise BadDatabase(f"{path}: {lines[-1] if lines else 'verification died'}")
 
 
-def identity(path: Path) -> tuple[int, int, int, int]:
-    """What changes when a map is built anew, in place or by rename, or when others may read it."""
+def identity(path: Path) -> tuple[int, ...]:
+    """What changes when a map is built anew, in place or by rename, or when others may read it.
+
+    Times alone do not tell: they step by the kernel's tick, and two changes may share one.
+    """
     try:
         found = path.stat()
     except OSError as error:
         raise BadDatabase(f"{path}: {error.strerror}") from error
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+    times = found.st_mtime_ns, found.st_ctime_ns
+    return found.st_ino, found.st_size, *times, found.st_mode, found.st_uid, found.st_gid
 
 
 def write_hash(path: Path, items: Iterable[tuple[str, str]], mode: int = 0o644) -> int:
