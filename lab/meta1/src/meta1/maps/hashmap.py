@@ -20,7 +20,7 @@ class HashMap:
         self._optional = optional
         self._file: HashFile | None = None
         self._is_broken = False
-        self._bad: tuple[int, int, int, int] | None = None
+        self._bad: tuple[int, ...] | None = None
         """The file that could not be opened: it is not tried again as long as it is the same."""
         self._opening = asyncio.Lock()
 
