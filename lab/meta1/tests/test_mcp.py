@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 import meta1
 
@@ -19,13 +20,6 @@ TESTS = Path(__file__).resolve().parent
 SOURCE = Path(meta1.__file__).resolve().parent.parent
 STUB = TESTS / "stub.py"
 START_ORDER = ["smar.0", "qmgr.0", "smtpc.0", "smtps.0"]
-
-
-def free_port() -> int:
-    """A port nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Lab:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import free_port
 
 from meta1 import PRODUCT, maillog
 from meta1.arguments import BadArguments, parse_arguments
@@ -219,12 +220,6 @@ def service(box: Path, port: int) -> Service:
         "pass_fd_socket = fd; }}".replace("}}", "}").encode()
     )
     return Service("smtps", config, config.smtps[0], 0, "mail.lab.example", asyncio.Event())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

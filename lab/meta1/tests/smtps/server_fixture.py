@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
 import select
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ports import free_port
 
 from meta1 import maillog
 from meta1.channel import Channel, serve
@@ -227,11 +226,3 @@ class Running:
             return file.read(0, content.length)
         finally:
             file.close()
-
-
-def free_port() -> int:
-    """Find a port that nobody uses, where the kernel does not choose ports for clients."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
