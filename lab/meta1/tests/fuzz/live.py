@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ports import free_port
+
 import meta1
 from fuzz.smtp_client import mail_data
 from fuzz.smtp_input import session
@@ -117,8 +119,7 @@ class Daemons:
         self.spool = box / "spool"
         for name in ("", "cdb", "ibdb", "defedb", "qmgr", "smar", "smtps"):
             (self.spool / name).mkdir(mode=0o700)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.config = box / "meta1.conf"
         self.config.write_text(CONFIG.format(spool=self.spool, port=self.port))
         self.log = box / "log"
