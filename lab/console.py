@@ -30,7 +30,8 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     else:
 
         def line(step: str) -> None:
-            print(f"{title}: {step}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{title}: {step}\n")  # in one piece: others may speak meanwhile
+            sys.stderr.flush()
 
         yield line
 

@@ -45,8 +45,15 @@ class Suite:
         return LOGS / f"{self.name}.xml"
 
 
-Outcome = tuple[Suite, int, int, int, float]
-"""A suite, its exit code, how much of it passed and failed, and the seconds it took."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a suite ended: exit code, how many of its tests passed and failed, and the seconds it took."""
+
+    suite: Suite
+    code: int
+    passed: int
+    failed: int
+    seconds: float
 
 
 def pytest(name: str, proves: str, *arguments: str, minutes: float = 10) -> Suite:
@@ -119,13 +126,13 @@ def main(which: str = "all") -> int:
     else:
         results = [*both((*FAST, *FULL), BESIDE), *lane(deque(ALONE), deque())]
     print()
-    for suite, code, passed, failed, seconds in results:
+    for each in results:
         print(
-            f"{'ok    ' if code == 0 else 'FAILED'} {suite.name:<13} {passed:>4} passed {failed:>3} failed "
-            f"{seconds:>6.1f} s   {suite.proves}"
+            f"{'ok    ' if each.code == 0 else 'FAILED'} {each.suite.name:<13} {each.passed:>4} passed "
+            f"{each.failed:>3} failed {each.seconds:>6.1f} s   {each.suite.proves}"
         )
-    total_failed = sum(failed for _, _, _, failed, _ in results)
-    print(f"{sum(passed for _, _, passed, _, _ in results)} passed, {total_failed} failed")
+    total_failed = sum(each.failed for each in results)
+    print(f"{sum(each.passed for each in results)} passed, {total_failed} failed")
     return 1 if total_failed else 0
 
 
@@ -165,7 +172,7 @@ def run(suite: Suite) -> Outcome:
     passed, failed = counts(suite, code)
     seconds = time.monotonic() - began
     print(f"-- {suite.name}: {passed} passed, {failed} failed, {seconds:.0f} s", flush=True)
-    return suite, code, passed, failed, seconds
+    return Outcome(suite, code, passed, failed, seconds)
 
 
 def one(command: Sequence[str], suite: Suite, out: int) -> int:

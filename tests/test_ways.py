@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from docutils import nodes
 from labsite.chapter import run_it_yourself
+from notebook_server import announced
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "02-cyrus-imap"
@@ -66,11 +66,7 @@ def running(line: str, environment: Mapping[str, str]) -> Iterator[Mapping[str, 
             line, shell=True, cwd=ROOT, env=environment, stdout=out, stderr=out, process_group=0
         )
     try:
-        deadline = time.monotonic() + SECONDS
-        while not (found := list(folder.glob("jpserver-*.json"))):
-            assert shell.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield json.loads(found[0].read_text())
+        yield announced(folder, shell, log, SECONDS)
     finally:
         os.killpg(shell.pid, 15)
         shell.wait(SECONDS)

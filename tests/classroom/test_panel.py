@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from notebook_server import announced
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -61,20 +62,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=TOP, env=env, stdout=log, stderr=log)
     try:
-        yield Server(_address(home, process), home)
+        said = announced(home / "runtime", process, home / "log", SECONDS)
+        yield Server(said["url"], home)
     finally:
         process.terminate()
         process.wait(timeout=SECONDS)
-
-
-def _address(home: Path, process: subprocess.Popen[bytes]) -> str:
-    """Where it listens, as it says itself once it does."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        for file in (home / "runtime").glob("jpserver-*.json"):
-            return str(json.loads(file.read_text())["url"])
-        time.sleep(0.1)
-    raise AssertionError((home / "log").read_text())
 
 
 def lines(answer: requests.Response) -> list[dict[str, Any]]:
