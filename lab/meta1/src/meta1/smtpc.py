@@ -115,18 +115,20 @@ class Client:
             body = Body(self._directory, delivery)
         except ContentLost as error:
             maillog.trouble("no content", transaction=delivery.transaction_id, why=error)
-            report(_lost(delivery))
+            # It may come yet: qmgr knows whether to wait.
+            report(_untried(delivery, 451, "4.3.0", "content not in the CDB", content_lost=True))
             return
         except OSError as error:
             # No descriptor left, no right to read, a disk in trouble: the content may be there.
             maillog.trouble("content not readable", transaction=delivery.transaction_id, why=error)
-            report(_unreadable(delivery))
+            report(_untried(delivery, 451, "4.3.0", "content cannot be read now"))
             return
         try:
             outgoing = outgoing_of(delivery, body.size)
         except BadAddress as error:
             body.close()
-            report(_unspeakable(delivery, str(error)))
+            # Letters that SMTP does not know; one such address spoils the transaction.
+            report(_untried(delivery, 553, "5.6.7", f"{error} cannot be sent in SMTP"))
             return
         self._pool(delivery).submit(delivery.next_hop, Job(delivery, body, outgoing, report))
 
@@ -166,23 +168,13 @@ def terms_of(config: Config, section: Smtpc, hostname: str) -> Terms:
     )  # fmt: skip
 
 
-def _lost(delivery: Deliver) -> DeliveryReported:
-    """The content is not there (yet): qmgr knows whether to wait."""
-    result = result_of(word(451, "4.3.0", "content not in the CDB"), False)
-    count = len(delivery.forward_paths)
-    return DeliveryReported(delivery.delivery_id, (result,) * count, content_lost=True)
-
-
-def _unreadable(delivery: Deliver) -> DeliveryReported:
-    """The content may be there, but cannot be read now."""
-    result = result_of(word(451, "4.3.0", "content cannot be read now"), False)
-    return DeliveryReported(delivery.delivery_id, (result,) * len(delivery.forward_paths))
-
-
-def _unspeakable(delivery: Deliver, address: str) -> DeliveryReported:
-    """An address has letters that SMTP does not know; one of them spoils the transaction."""
-    result = result_of(word(553, "5.6.7", f"{address} cannot be sent in SMTP"), False)
-    return DeliveryReported(delivery.delivery_id, (result,) * len(delivery.forward_paths))
+def _untried(
+    delivery: Deliver, code: int, enhanced_code: str, why: str, content_lost: bool = False
+) -> DeliveryReported:
+    """The same for every recipient, in our own words: the destination was not asked."""
+    result = result_of(word(code, enhanced_code, why), False)
+    results = (result,) * len(delivery.forward_paths)
+    return DeliveryReported(delivery.delivery_id, results, content_lost=content_lost)
 
 
 async def serve_deliveries(service: Service) -> None:
