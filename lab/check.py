@@ -7,10 +7,12 @@ command ended without an error is not one of them.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from email import message_from_string, policy
 from email.message import EmailMessage
 from pathlib import PurePosixPath
 from shlex import quote
+from typing import TypeVar
 
 import paramiko
 
@@ -22,6 +24,7 @@ LOG = "/var/log/mail.log"
 LAST_LINES = f"the last lines of {LOG}"
 MAIL_OWNER = "cyrus"
 PAUSE = 0.2
+Answer = TypeVar("Answer")
 END_OF_HEADERS = "\x1e"
 # Headers of all messages of a mailbox. The path: Debian keeps Cyrus's tools out of the way.
 HEADERS = r"""PATH=$PATH:/usr/lib/cyrus/bin; cd "$(mbpath -s %s)" || exit
@@ -93,14 +96,13 @@ def file_is(vm: Host, path: str, owner: str = "", group: str = "", mode: str = "
 
 def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 60) -> None:
     """A message with a subject lies in a mailbox of Cyrus such as ``user/alice``, or soon will."""
-    deadline = time.monotonic() + patient(timeout)
     what = f"mail {subject!r} is in {mailbox}"
-    while True:
-        result = vm.run(HEADERS, mailbox, as_user=MAIL_OWNER, check=False)
-        subjects = _subjects(result.stdout)
-        if subject in subjects or time.monotonic() + PAUSE > deadline:
-            break
-        time.sleep(PAUSE)
+    result = _soon(
+        lambda: vm.run(HEADERS, mailbox, as_user=MAIL_OWNER, check=False),
+        lambda result: subject in _subjects(result.stdout),
+        timeout,
+    )
+    subjects = _subjects(result.stdout)
     found = ", ".join(map(repr, subjects[-5:])) or result.stderr.strip() or "an empty mailbox"
     _hold(what, subject in subjects, repr(subject), found, LAST_LINES)
 
@@ -111,15 +113,33 @@ def letters(headers: str) -> list[EmailMessage]:
     return [message_from_string(text, policy=policy.default) for text in texts]
 
 
-def says(vm: Host, what: str, command: str, expected: str, as_user: str | None = None) -> None:
-    """A command prints just this; for questions whose answer shows the effect of a step."""
-    found = str(vm.run(command, as_user=as_user, check=False))
+def says(
+    vm: Host,
+    what: str,
+    command: str,
+    expected: str,
+    as_user: str | None = None,
+    timeout: float = 0,
+) -> None:
+    """A command prints just this, or soon will; for questions whose answer shows the effect of a step.
+
+    Give a time-out, in seconds, where others have yet to do their part, such as to write a log.
+    """
+    found = _soon(
+        lambda: str(vm.run(command, as_user=as_user, check=False)),
+        lambda found: found == expected,
+        timeout,
+    )
     _hold(what, found == expected, repr(expected), repr(found), command)
 
 
-def holds(vm: Host, what: str, command: str, as_user: str | None = None) -> None:
-    """A command that tests something, such as ``openssl verify``, finds it so."""
-    result = vm.run(command, as_user=as_user, check=False)
+def holds(
+    vm: Host, what: str, command: str, as_user: str | None = None, timeout: float = 0
+) -> None:
+    """A command that tests something, such as ``openssl verify``, finds it so, or soon will."""
+    result = _soon(
+        lambda: vm.run(command, as_user=as_user, check=False), lambda result: result.ok, timeout
+    )
     said = f"{result.stdout}{result.stderr}".strip()
     _hold(what, result.ok, f"exit 0 of {command}", f"exit {result.code}: {said}", "")
 
@@ -132,6 +152,14 @@ def equal(what: str, found: object, expected: object) -> None:
 def true(what: str, condition: object, hint: str = "") -> None:
     """Something holds."""
     _hold(what, bool(condition), "true", repr(condition), hint)
+
+
+def _soon(ask: Callable[[], Answer], is_right: Callable[[Answer], bool], seconds: float) -> Answer:
+    """Ask until the answer is right or the time is over; the last answer."""
+    deadline = time.monotonic() + patient(seconds)
+    while not is_right(answer := ask()) and time.monotonic() + PAUSE < deadline:
+        time.sleep(PAUSE)
+    return answer
 
 
 def _hold(what: str, holds: bool, expected: str, found: str, hint: str) -> None:

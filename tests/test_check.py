@@ -171,6 +171,29 @@ def test_mail_that_never_arrives(host: Host, mailbox: Path) -> None:
         check.mail_arrived(host, "user.bob", "x", timeout=0.1)
 
 
+def test_an_answer_that_comes_late(
+    host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a time-out a command is asked again until it says, or finds, what it should."""
+    log = tmp_path / "log"
+    late = threading.Timer(0.5, log.write_text, ["she came in\n"])
+    late.start()
+    check.holds(host, "there is a log", f"test -s {log}", timeout=30)
+    check.says(host, "who came", f"cat {log}", "she came in", timeout=30)
+    late.join()
+    assert capsys.readouterr().out == "ok   there is a log\nok   who came\n"
+
+
+def test_an_answer_that_never_comes(host: Host) -> None:
+    """What was said at last is told; without a time-out, at once."""
+    for seconds in (0, 0.5):
+        with pytest.raises(CheckFailed) as caught:
+            check.says(host, "who came", "echo nobody", "she came in", timeout=seconds)
+        assert caught.value.found == "'nobody'"
+        with pytest.raises(CheckFailed, match="there is a log"):
+            check.holds(host, "there is a log", "false", timeout=seconds)
+
+
 def test_values(capsys: pytest.CaptureFixture[str]) -> None:
     """For whatever has no check of its own."""
     check.equal("messages", 2, 2)
