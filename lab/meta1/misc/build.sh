@@ -5,10 +5,8 @@ python=$1 pkgdir=$2 modules=$3 tools=$4
 
 rm -rf build/lib build/bin build/man
 mkdir -p build/lib build/bin build/man
-(cd src && find meta1 -name '*.py' -print | sort | while IFS= read -r file; do
-    mkdir -p "../build/lib/$(dirname "$file")"
-    cp -p "$file" "../build/lib/$file"
-done)
+cp -Rp src/meta1 build/lib
+find build/lib -name __pycache__ -prune -exec rm -rf {} +
 cp misc/_build.py build/lib/meta1/_build.py
 # The files say in tracebacks where they will be installed, not where they were built.
 "$python" -m compileall -q -s build/lib -p "$pkgdir" build/lib/meta1

@@ -18,10 +18,10 @@ mv "$pkg/meta1.new" "$pkg/meta1"
 rm -rf "$pkg/meta1.old"
 
 put() { # put MODE FILE DIR
-    cp "$2" "$3/.$(basename "$2").new"
-    chmod "$1" "$3/.$(basename "$2").new"
-    mv -f "$3/.$(basename "$2").new" "$3/$(basename "$2")"
-    echo "  $3/$(basename "$2")"
+    name=${2##*/}
+    install -m "$1" "$2" "$3/.$name.new"
+    mv -f "$3/.$name.new" "$3/$name"
+    echo "  $3/$name"
 }
 for each in $modules; do put 755 "build/bin/$each" "$libexec"; done
 for each in $tools; do put 755 "build/bin/$each" "$bin"; done
