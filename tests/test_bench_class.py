@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -11,7 +12,7 @@ from lab.bench.classroom.run import Record, from_dict
 from lab.bench.classroom.watch import Peak, group_of
 from lab.classroom.cgroup import Use
 
-ONE = Record(1, 5, 0.2, 8, 120, 120, 120, 6, 16, (), 210, 120, 260, 600, 60, 50, 2, 30)
+ONE = Record(1, 5, 0.2, 8, 120, 120, 120, 6, 16, (), 210, 120, 260, 600, 60, 50, 2, 30, "abc")
 MANY = replace(ONE, trainees=20, tutorial=1200, servers=70, green=320, whole_memory=7000)
 
 
@@ -20,6 +21,7 @@ def test_a_class_is_put_beside_one_trainee() -> None:
     rows = figures.tables([MANY, ONE])["times"].rows
     assert [row[0] for row in rows] == [1, 20]
     assert rows[1][4:6] == [10.0, 0.5]
+    assert rows[1][-1] == "abc"
     assert figures.charts([MANY, ONE])["times"].series["one after the other"] == [2.0, 40.0]
     assert figures.facts([MANY, ONE])["against_one"] == 10.0
 
@@ -38,9 +40,9 @@ def test_without_one_trainee_nothing_is_compared() -> None:
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    """With what was put beside it."""
+    """With what failed."""
     record = replace(ONE, failed=("x",))
-    assert from_dict({"commit": "abc", **asdict(record)}) == record
+    assert from_dict(json.loads(json.dumps(asdict(record)))) == record
 
 
 def test_seconds_of_a_machine_that_starts_anew_add_up() -> None:

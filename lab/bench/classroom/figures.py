@@ -32,6 +32,7 @@ def _times(found: Sequence[Record]) -> Table:
             round(each.tutorial / (one * each.trainees), 2) if one else None,
             each.green,
             len(each.failed),
+            each.commit,
         ]
         for each in found
     ]
@@ -39,7 +40,7 @@ def _times(found: Sequence[Record]) -> Table:
         "A class that does the whole tutorial at the same time, each trainee in a server and on a machine of "
         "their own; seconds",
         ("trainees", "class up", "all servers and machines up", "all chapters done by all", "against one trainee",
-         "of as many one after the other", "chapters done and checked", "failed"),
+         "of as many one after the other", "chapters done and checked", "failed", "commit"),
         rows,
     )  # fmt: skip
 

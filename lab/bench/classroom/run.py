@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any, TypeVar
 
+from lab.bench import results
 from lab.bench.classroom.browser import Browser
 from lab.bench.classroom.watch import Watch, disk
 from lab.chapters import chapters
@@ -47,6 +48,8 @@ class Record:
     machine_cpu: float
     home_disk: float
     machine_disk: float
+    commit: str
+    """What was measured."""
 
 
 def measure(sizes: Sequence[int], progress: Progress, limit: int | None = None) -> list[Record]:
@@ -115,6 +118,7 @@ def _worked(settings: Settings, taken_up: float, step: Progress, limit: int | No
         machine_cpu=mean(each.seconds for each in watch.machines.values()),
         home_disk=mean(home for home, _ in disks),
         machine_disk=mean(machine for _, machine in disks),
+        commit=results.commit(),
     )
 
 
@@ -145,7 +149,5 @@ def _all(people: Sequence[Browser], do: Callable[[Browser], Result]) -> tuple[li
 
 
 def from_dict(values: Mapping[str, Any]) -> Record:
-    """What `dataclasses.asdict` made of a record, with whatever was put beside it."""
-    known = {each.name for each in fields(Record)}
-    kept = {key: value for key, value in values.items() if key in known}
-    return Record(**{**kept, "failed": tuple(kept["failed"])})
+    """What `dataclasses.asdict` made of a record."""
+    return Record(**{**values, "failed": tuple(values["failed"])})
