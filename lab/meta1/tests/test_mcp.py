@@ -141,6 +141,7 @@ def lab_twin(lab: Lab) -> Lab:
     return twin
 
 
+@pytest.mark.whole
 def test_a_dead_module_takes_its_dependents_along(lab: Lab) -> None:
     """qmgr is killed: smtps and smtpc stop, qmgr starts, then they do; smar is left alone."""
     lab.start()

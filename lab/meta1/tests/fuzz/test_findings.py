@@ -192,7 +192,18 @@ def test_a_question_that_never_ends_is_a_failure() -> None:
 # ---- configuration -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", [b"a=1;", b"x{}", b"map a {}", b"smar{map a{}}"])
+WHOLE = pytest.mark.whole  # seconds of work, which a slow machine makes a minute of
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param(b"a=1;", marks=WHOLE),
+        pytest.param(b"x{}", marks=WHOLE),
+        b"map a {}",
+        pytest.param(b"smar{map a{}}", marks=WHOLE),
+    ],
+)
 def test_a_file_full_of_faults(unit: bytes) -> None:
     """It took minutes and hundreds of megabytes to name what would have been right."""
     begin = time.process_time()

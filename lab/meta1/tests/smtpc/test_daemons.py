@@ -77,6 +77,7 @@ def test_mail_arrives(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_each_program_names_the_message(tmp_path: Path) -> None:
     """The way, the delivery and its end stand in the log under the id of the message."""
 
@@ -93,6 +94,7 @@ def test_each_program_names_the_message(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_a_known_way_is_named_as_well(tmp_path: Path) -> None:
     """qmgr remembers a way for a moment and asks smar once, but each message has its line."""
 
@@ -172,6 +174,7 @@ def test_kill_under_load_loses_nothing(tmp_path: Path) -> None:
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("verb", "way"), [("RCPT", Daemons.kill), ("DOT", Daemons.end)], ids=["killed", "ended"]
 )
@@ -195,6 +198,7 @@ def test_a_new_qmgr_repeats_nothing(
     with_daemons(tmp_path, talk)
 
 
+@pytest.mark.whole
 def test_content_that_cannot_be_read_now_is_not_lost(tmp_path: Path) -> None:
     """What the system refuses to open waits, and goes out when it can be opened."""
 
