@@ -53,8 +53,9 @@ def prepare(vm: Host, progress: Progress) -> None:
     for path in PROGRAMS.iterdir():
         if path.is_file():
             vm.put(path, f"{FOLDER}/{path.name}")
-    # Whoever delivers to Cyrus is in group mail; Postfix lets go of all groups but the first.
-    vm.run("usermod --gid mail postfix && mcp.sh stop", as_user="root")
+    # Whoever delivers to Cyrus is of its socket's group; Postfix lets go of all groups but the first.
+    group = "$(stat --format %%G /var/imap/socket)"
+    vm.run(f"usermod --gid {group} postfix && mcp.sh stop", as_user="root")
 
 
 def measure(vm: Host, arguments: Sequence[str], progress: Progress) -> list[Record]:
