@@ -54,7 +54,7 @@ def prepare(vm: Host, progress: Progress) -> None:
         if path.is_file():
             vm.put(path, f"{FOLDER}/{path.name}")
     # Whoever delivers to Cyrus is of its socket's group; Postfix lets go of all groups but the first.
-    group = "$(stat --format %%G /var/imap/socket)"
+    group = "$(stat --format %G /var/imap/socket)"
     vm.run(f"usermod --gid {group} postfix && mcp.sh stop", as_user="root")
 
 
