@@ -27,7 +27,7 @@ RUNS = {
     "cyrus": ["cyrus --sessions 10,50 --kib 1,10 --reuse no --scale 0.4"],
     # Postfix needs some ten minutes to take and deliver 100,000 messages that wait between.
     "growth": ["growth --queued 1000,10000", "growth --servers meta1 --queued 100000"],
-    "others": ["table --servers exim --sessions 1,10,50 --kib 1 --reuse no --scale 0.05"],
+    "others": ["table --servers exim --sessions 1,10,50 --kib 1 --reuse no --scale 0.05 --rates"],
 }
 """What is measured, and by which runs of the program on the machine."""
 Record = Mapping[str, Any]

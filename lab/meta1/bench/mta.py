@@ -59,7 +59,7 @@ def table(given: argparse.Namespace, servers: list[Server]) -> None:
         for number, server in product(range(given.rounds), servers):
             found = burst(server, into[server.name], cell, given.scale)
             tell("burst", server=server.name, round=number, **asdict(cell), **asdict(found))
-        if is_cyrus:
+        if is_cyrus or not given.latency:
             continue
         for server in servers:
             _latency(server, into[server.name], cell, given.scale)
@@ -96,6 +96,7 @@ def main() -> int:
     parser.add_argument("--reuse", default="no,yes")
     parser.add_argument("--queued", default="1000,10000,100000")
     parser.add_argument("--scale", type=float, default=1.0, help="messages against the full form")
+    parser.add_argument("--rates", dest="latency", action="store_false", help="rates alone")
     given = parser.parse_args()
     servers = [SERVERS[name] for name in given.servers.split(",")]
     PARTS[given.part](given, servers)
