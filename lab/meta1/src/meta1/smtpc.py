@@ -127,8 +127,8 @@ class Client:
             outgoing = outgoing_of(delivery, body.size)
         except BadAddress as error:
             body.close()
-            # Letters that SMTP does not know; one such address spoils the transaction.
-            report(_untried(delivery, 553, "5.6.7", f"{error} cannot be sent in SMTP"))
+            address = str(error)  # with letters that SMTP does not know; one spoils the transaction
+            report(_untried(delivery, 553, "5.6.7", f"{address} cannot be sent in SMTP"))
             return
         self._pool(delivery).submit(delivery.next_hop, Job(delivery, body, outgoing, report))
 
