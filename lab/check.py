@@ -33,6 +33,16 @@ for message in [0-9]*.; do
 done"""
 
 
+def soon(
+    ask: Callable[[], Answer], is_right: Callable[[Answer], object], timeout: float = 60
+) -> Answer:
+    """Ask until the answer is right or the time-out, in seconds, is over; gives the last answer."""
+    deadline = time.monotonic() + patient(timeout)
+    while not is_right(answer := ask()) and time.monotonic() + PAUSE < deadline:
+        time.sleep(PAUSE)
+    return answer
+
+
 def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 60) -> None:
     """A port takes a connection and, if a text is given, greets with it."""
     what = f"port {port} answers{f' {starts_with}' if starts_with else ''}"
@@ -97,7 +107,7 @@ def file_is(vm: Host, path: str, owner: str = "", group: str = "", mode: str = "
 def mail_arrived(vm: Host, mailbox: str, subject: str, timeout: float = 60) -> None:
     """A message with a subject lies in a mailbox of Cyrus such as ``user/alice``, or soon will."""
     what = f"mail {subject!r} is in {mailbox}"
-    result = _soon(
+    result = soon(
         lambda: vm.run(HEADERS, mailbox, as_user=MAIL_OWNER, check=False),
         lambda result: subject in _subjects(result.stdout),
         timeout,
@@ -125,7 +135,7 @@ def says(
 
     Give a time-out, in seconds, where others have yet to do their part, such as to write a log.
     """
-    found = _soon(
+    found = soon(
         lambda: str(vm.run(command, as_user=as_user, check=False)),
         lambda found: found == expected,
         timeout,
@@ -137,7 +147,7 @@ def holds(
     vm: Host, what: str, command: str, as_user: str | None = None, timeout: float = 0
 ) -> None:
     """A command that tests something, such as ``openssl verify``, finds it so, or soon will."""
-    result = _soon(
+    result = soon(
         lambda: vm.run(command, as_user=as_user, check=False), lambda result: result.ok, timeout
     )
     said = f"{result.stdout}{result.stderr}".strip()
@@ -152,14 +162,6 @@ def equal(what: str, found: object, expected: object) -> None:
 def true(what: str, condition: object, hint: str = "") -> None:
     """Something holds."""
     _hold(what, bool(condition), "true", repr(condition), hint)
-
-
-def _soon(ask: Callable[[], Answer], is_right: Callable[[Answer], bool], seconds: float) -> Answer:
-    """Ask until the answer is right or the time is over; the last answer."""
-    deadline = time.monotonic() + patient(seconds)
-    while not is_right(answer := ask()) and time.monotonic() + PAUSE < deadline:
-        time.sleep(PAUSE)
-    return answer
 
 
 def _hold(what: str, holds: bool, expected: str, found: str, hint: str) -> None:

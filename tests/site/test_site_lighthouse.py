@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import lighthouse
@@ -23,22 +22,8 @@ PAGES = (
 pytestmark = pytest.mark.timeout(1200)
 
 
-@dataclass
-class Phone:
-    """How many times slower than this host it is; each try tells better how fast, and how busy, the host is."""
-
-    slowdown: float = lighthouse.PHONE
-
-
-@pytest.fixture(scope="module")
-def phone() -> Phone:
-    """The same for all pages."""
-    return Phone()
-
-
 @pytest.mark.parametrize("path", PAGES)
 def test_page_has_its_points(
-    phone: Phone,
     site_address: str,
     path: str,
     tmp_path: Path,
@@ -46,15 +31,16 @@ def test_page_has_its_points(
 ) -> None:
     """Performance, accessibility, best practices, search engines: on a phone, over a slow net."""
     best: Mapping[str, int] = {}
+    slowdown = lighthouse.PHONE
     for number in range(TRIES):
         report = tmp_path / f"{number}.json"
         try:
-            found = lighthouse.scores(site_address + path, report, phone.slowdown)
+            found = lighthouse.scores(site_address + path, report, slowdown)
         except lighthouse.NoVerdict:
             if number == TRIES - 1:
                 raise
             continue
-        phone.slowdown = lighthouse.slowdown_here(report)
+        slowdown = lighthouse.slowdown_here(report)  # the same phone, however busy we are
         best = {name: max(points, best.get(name, 0)) for name, points in found.items()}
         if min(best.values()) >= WANTED:
             break

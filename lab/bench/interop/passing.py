@@ -10,7 +10,8 @@ from lab.bench.interop.contents import Content
 from lab.bench.interop.orders import Order
 from lab.bench.interop.peers import AIOSMTPD, EXIM, POSTFIX, Peer
 from lab.bench.interop.verdict import Feature, Found, Report, Verdict, held, lacks, unchanged
-from lab.bench.interop.world import World, until
+from lab.bench.interop.world import World
+from lab.check import soon
 from lab.providers.base import Progress
 
 NEXT_HOP = (
@@ -105,7 +106,7 @@ class Passing:
         base, world = f"to-{peer.domain}", self.world
         idents = [f"{base}.{each.name}" for each in self.contents]
         people = world.people
-        found = until(
+        found = soon(
             lambda: world.files(peer.mailbox),
             lambda f: all(i in f for i in idents) and len(f.get(f"{base}.many", ())) >= people,
         )
@@ -161,7 +162,7 @@ class Passing:
             self.send(f"door.{name}", content, [f"relay@{name}.postfix.example"], sender, "")
         self.send("door.large", "large", ["relay@small.postfix.example"], sender, "")
         large = self._report("door.large", "", "failed", "mail.lab.example", {"Status": "5.3.4"})
-        found = until(lambda: world.files(POSTFIX.mailbox), lambda f: "door.small" in f)
+        found = soon(lambda: world.files(POSTFIX.mailbox), lambda f: "door.small" in f)
         waiting = world.root("mailq")
         verdicts = {
             "TLS 1.2": unchanged(found, ["door.small"], ["using TLSv1.2"]),
@@ -174,7 +175,7 @@ class Passing:
             "door.clear-dsn", "8bit", ["relay@clear.postfix.example"], sender, "", report=True
         )
         both = ["door.clear", "door.clear-dsn"]
-        found = until(
+        found = soon(
             lambda: world.files(POSTFIX.mailbox), lambda f: all(each in f for each in both)
         )
         told = self._report("door.clear-dsn", "", "relayed", "mail.lab.example", {})
@@ -210,12 +211,12 @@ class Passing:
         """What came of it; waits for what comes late."""
         base, world = f"from-{peer.domain}", self.world
         idents = [f"{base}.{each.name}" for each in self.contents]
-        found = until(world.mailbox, lambda f: all(i in f for i in idents))
-        copies = until(lambda: world.copies(f"{base}.many"), lambda n: n == world.people)
+        found = soon(world.mailbox, lambda f: all(i in f for i in idents))
+        copies = soon(lambda: world.copies(f"{base}.many"), lambda n: n == world.people)
         third, trace, how = RELAYS[peer.name]
         relayed = lacks("the third is not there")
         if third in self.peers:
-            far = until(lambda: world.files(third.mailbox), lambda f: f"{base}.relayed" in f)
+            far = soon(lambda: world.files(third.mailbox), lambda f: f"{base}.relayed" in f)
             relayed = unchanged(far, [f"{base}.relayed"], [trace, "by mail.lab.example"])
         utf8 = self._report(f"{base}.utf8", peer.mailbox, "", "", {})
         return {
@@ -244,7 +245,7 @@ class Passing:
 
         if ident in self.refused:
             return held(False, "", self.refused[ident])
-        found = until(mine, bool)
+        found = soon(mine, bool)
         if len(found) != 1:
             return held(False, "", f"{len(found)} reports")
         # Case and blanks are free in such fields, and Exim leaves the `+` of an address encoded (RFC 3461 xtext).

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from lab.bench.interop.orders import CA, LOGIN, SERVER
 from lab.bench.interop.verdict import Feature, Verdict, held, no, unchanged
-from lab.bench.interop.world import TOP, World, until
+from lab.bench.interop.world import TOP, World
+from lab.check import soon
 
 PACKAGES = ("isync", "fetchmail")
 FEATURES = (
@@ -110,7 +111,7 @@ def by_hand(world: World) -> dict[str, Verdict]:
     for what, content in (("bdat", "plain"), ("thunderbird", "8bit")):
         path = world.message(content, f"hand.{what}", "alice@lab.example")
         said[what] = json.loads(world.vm.run("python3 %s/byhand.py %s %s", TOP, what, path).stdout)
-    found = until(world.mailbox, lambda f: "hand.bdat" in f and "hand.thunderbird" in f)
+    found = soon(world.mailbox, lambda f: "hand.bdat" in f and "hand.thunderbird" in f)
     codes = {what: [int(line[:3]) for line in lines] for what, lines in said.items()}
     arrived = {what: unchanged(found, [f"hand.{what}"]).holds for what in said}
     refused, after = codes["bdat"][4], codes["bdat"][6:]

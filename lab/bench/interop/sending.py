@@ -22,7 +22,8 @@ from lab.bench.interop.verdict import (
     unchanged,
     yes,
 )
-from lab.bench.interop.world import LIMIT, TOP, World, until
+from lab.bench.interop.world import LIMIT, TOP, World
+from lab.check import soon
 from lab.providers.base import Progress
 from lab.result import Result
 
@@ -198,7 +199,7 @@ def run(
         progress(f"{sender.client.name} sends")
         sender.send_all(big)
     progress("reading what has come")
-    until(world.queue_empty, bool)
+    soon(world.queue_empty, bool)
     world.root("systemctl stop interop-tap")
     read, relayed = world.mailbox(), world.files(POSTFIX.mailbox)
     reports, tap = world.reports(), tapped(world)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from lab.bench.interop.contents import Content
 from lab.bench.interop.verdict import Found, Report
@@ -35,8 +34,6 @@ CHANGES = (
         "restart_dependencies = { smtps, smtpc, smar }; min_retry = 1; max_retry = 2;",
     ),
 )
-PATIENCE = 60.0
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -179,13 +176,3 @@ class World:
     def queue_empty(self) -> bool:
         """MeTA1 has nothing left to send."""
         return "empty" in self.root("mailq")
-
-
-def until(ask: Callable[[], T], good: Callable[[T], bool], patience: float = PATIENCE) -> T:
-    """Ask until the answer is good, or give the last one."""
-    deadline = time.monotonic() + patience
-    while True:
-        answer = ask()
-        if good(answer) or time.monotonic() > deadline:
-            return answer
-        time.sleep(0.3)
