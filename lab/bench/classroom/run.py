@@ -77,6 +77,7 @@ def _one(size: int, progress: Progress, limit: int | None) -> Record:
 
 
 def _worked(settings: Settings, taken_up: float, step: Progress, limit: int | None) -> Record:
+    commit = results.commit()  # now: it may be another when all is done
     words = {row[0]: row[2] for row in roster.rows(place.passwords().read_text())}
     origin = f"https://localhost:{settings.port}"
     people = [Browser(origin, tls.certificate_file(), each.name) for each in settings.trainees]
@@ -118,7 +119,7 @@ def _worked(settings: Settings, taken_up: float, step: Progress, limit: int | No
         machine_cpu=mean(each.seconds for each in watch.machines.values()),
         home_disk=mean(home for home, _ in disks),
         machine_disk=mean(machine for _, machine in disks),
-        commit=results.commit(),
+        commit=commit,
     )
 
 
