@@ -41,7 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
       keep();
     };
     addEventListener("scroll", () => { if (!waiting) { waiting = true; setTimeout(note, 250); } }, { passive: true });
-    note();
+    setTimeout(note, 250);  // not at once: to ask where things are, the page would have to be laid out here and now
   }
 
   const place = document.getElementById("go-on");

@@ -2,19 +2,23 @@
 
 A phone on a slow net asks for six files at a time, and shows nothing before the last style sheet and script of a page's
 head is there. Order and content stay; the script runs when the page is read (`defer`), as all of them allow. Left out
-is fontawesome.js, half a megabyte for a dozen icons: fonts.css has them as letters.
+are rules that match nothing on any page (`unused`), and fontawesome.js, half a megabyte for a dozen icons: they are
+letters of fonts.css.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+from labsite.unused import used, without_unused
 
 STYLE, SCRIPT = "_static/book.css", "_static/book.js"
 LEFT_OUT = "fontawesome.js"
@@ -27,6 +31,11 @@ LATER = re.compile(r'<script ((?:data-[^>]*)?src="[^"]*(?:searchindex|design-tab
 
 READY, READY_LATER = 'document.readyState !== "loading"', 'document.readyState === "complete"'
 """Sphinx's scripts wait for the whole page. A script that is put off runs just before that, and must wait as well."""
+
+THEME = 'localStorage.getItem("theme") || "auto";'
+THEME_NOW = """{light: "light", dark: "dark"}[localStorage.getItem("mode")]
+        || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");"""
+"""The theme's script makes "auto" light or dark only once the page is there, and all of it is styled a second time."""
 
 OPTIONS = "_static/documentation_options.js"
 """Inline scripts of the page need it at once: it stays where it is."""
@@ -55,7 +64,9 @@ def page(html: str, seen: dict[str, list[str]]) -> str:
         version = f"{zlib.crc32(' '.join(urls).encode()):08x}"
         one = tag.format(top, f"{target}?v={version}")
         html = _replaced(html, pattern, one)
-    return LATER.sub(r"<script defer \1", PRELOAD.sub("", html))
+    if STYLE in html and THEME not in html:
+        raise ExtensionError("the theme has another way to say whether a page is dark")
+    return LATER.sub(r"<script defer \1", PRELOAD.sub("", html.replace(THEME, THEME_NOW)))
 
 
 def _replaced(html: str, pattern: re.Pattern[str], one: str) -> str:
@@ -81,13 +92,18 @@ def write(app: Sphinx, error: Exception | None) -> None:
         return
     folder = Path(app.outdir)
     icons = set(re.findall(r"U\+([0-9a-f]+)", (folder / "_static/fonts.css").read_text("utf-8")))
-    styles = [style(folder, name, icons) for name in seen["css"]]
-    (folder / STYLE).write_text("\n".join(styles), encoding="utf-8")
     scripts = [(folder / name).read_text(encoding="utf-8") for name in seen["js"]]
     if sum(READY in text for text in scripts) != 1:
         raise ExtensionError("doctools.js has another way to wait for the page")
     scripts = [text.replace(READY, READY_LATER) for text in scripts]
     (folder / SCRIPT).write_text("\n;\n".join(scripts), encoding="utf-8")
+    styles = "\n".join(style(folder, name, icons) for name in seen["css"])
+    have = used(_texts(folder, "**/*.html"), _texts(folder, "_static/*.js"))
+    (folder / STYLE).write_text(without_unused(styles, have), encoding="utf-8")
+
+
+def _texts(folder: Path, pattern: str) -> Iterator[str]:
+    return (path.read_text(encoding="utf-8") for path in folder.glob(pattern))
 
 
 def watch(app: Sphinx) -> None:
@@ -107,4 +123,5 @@ def setup(app: Sphinx) -> None:
     app.connect(
         "builder-inited", lambda app: watch(app) if app.config.labsite_bundle_files else None
     )
-    app.connect("build-finished", write)
+    # Last: the theme writes pygments.css, the colours of code, only when all pages are built.
+    app.connect("build-finished", write, priority=900)
