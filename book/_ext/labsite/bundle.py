@@ -37,6 +37,17 @@ THEME_NOW = """{light: "light", dark: "dark"}[localStorage.getItem("mode")]
         || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");"""
 """The theme's script makes "auto" light or dark only once the page is there, and all of it is styled a second time."""
 
+LETTERS = (
+    ("source-serif-4-latin-400-normal", "<p"),
+    ("source-serif-4-latin-400-italic", "<em"),
+    ("source-serif-4-latin-700-normal", "<strong"),
+    ("source-sans-3-latin-wght-normal", "<h1"),
+    ("source-code-pro-latin-wght-normal", "<code"),
+    ("font-awesome-6-solid-subset", "fa-solid"),
+)
+"""Typefaces, each with what a page has that is set in it. They are asked for together with the style sheet, not when
+that has come and the page is laid out: a text keeps the letters it is first drawn with (fonts.css)."""
+
 OPTIONS = "_static/documentation_options.js"
 """Inline scripts of the page need it at once: it stays where it is."""
 
@@ -48,7 +59,7 @@ ICON = re.compile(r'(?:\.fa-[\w-]+:{1,2}before,?)+\{content:"\\([0-9a-f]+)"\}')
 def page(html: str, seen: dict[str, list[str]]) -> str:
     """Let one page ask for the two files; takes down, in `seen`, of which files they are made."""
     for kind, pattern, target, tag in (
-        ("css", LINK, STYLE, '<link rel="stylesheet" href="{0}{1}">\n'),
+        ("css", LINK, STYLE, '<link rel="stylesheet" href="{0}{1}">\n' + _letters(html)),
         ("js", SOURCE, SCRIPT, '<script defer src="{0}{1}"></script>\n'),
     ):
         found = [url for url in pattern.findall(html) if OPTIONS not in url]
@@ -67,6 +78,12 @@ def page(html: str, seen: dict[str, list[str]]) -> str:
     if STYLE in html and THEME not in html:
         raise ExtensionError("the theme has another way to say whether a page is dark")
     return LATER.sub(r"<script defer \1", PRELOAD.sub("", html.replace(THEME, THEME_NOW)))
+
+
+def _letters(html: str) -> str:
+    """The links that ask for a page's typefaces; ``{0}`` stands for the way to the top."""
+    link = '<link rel="preload" href="{{0}}_static/fonts/{}.woff2" as="font" type="font/woff2" crossorigin>\n'
+    return "".join(link.format(name) for name, mark in LETTERS if mark in html)
 
 
 def _replaced(html: str, pattern: re.Pattern[str], one: str) -> str:

@@ -15,14 +15,15 @@ from sphinx.application import Sphinx
 SIZE = (1200, 630)
 PAPER, INK, MUTED, TEAL = "#fdfcfa", "#171c22", "#545e68", "#0b6772"
 FOLDER = "_static/cards"
-SANS, SERIF = "source-sans-3-latin-wght-normal.woff2", "source-serif-4-latin-wght-normal.woff2"
+SANS, SERIF = "source-sans-3-latin-wght-normal.woff2", "source-serif-4-latin-400-normal.woff2"
 
 
 @cache
-def letters(fonts: Path, name: str, size: int, weight: int) -> ImageFont.FreeTypeFont:
+def letters(fonts: Path, name: str, size: int, weight: int = 0) -> ImageFont.FreeTypeFont:
     """One of the book's typefaces at a size and weight."""
     font = ImageFont.truetype(fonts / name, size)
-    font.set_variation_by_axes([weight])  # the one axis that these two have
+    if weight:
+        font.set_variation_by_axes([weight])  # the one axis that it has
     return font
 
 
@@ -64,7 +65,7 @@ def card(title: str, description: str, book: str, fonts: Path) -> Image.Image:
         draw.text((92, 232 + 92 * number), line, font=letters(fonts, SANS, 82, 650), fill=INK)
     top = 258 + 92 * len(lines)
     for number, line in enumerate(textwrap.wrap(description, 58, max_lines=3, placeholder=" …")):
-        draw.text((96, top + 48 * number), line, font=letters(fonts, SERIF, 34, 400), fill=MUTED)
+        draw.text((96, top + 48 * number), line, font=letters(fonts, SERIF, 34), fill=MUTED)
     return picture
 
 
