@@ -2,8 +2,8 @@
 
 Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
 
-The suites of the emulated machine, the class and the stick run beside the others; in each lane one after the other,
-until one lane ends and helps the other. Lighthouse comes last and alone.
+The suites of the emulated machine, MeTA1, the class and the stick run beside the others; in each lane one after the
+other, until one lane ends and helps the other. Lighthouse comes last and alone.
 """
 
 from __future__ import annotations
@@ -96,16 +96,16 @@ FULL = (
           [MAKE_BOOK, [*BOOK, "drift"], [*BOOK, "drift", "--prove"], [*BOOK, "bench", "mutations"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
            f"--ignore={LIGHTHOUSE}", minutes=25),
-    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
-           minutes=35),
 )
-# Beside the others: an emulated machine is slow, and mostly keeps one processor busy. For all sixteen chapters on it,
-# half an hour and more: lab --provider vagrant drift --force
+# Beside the others, in an order by which both lanes take about as long. All sixteen chapters on the emulated machine:
+# lab --provider vagrant drift --force
 BESIDE = (
     Suite("notebooks-vm", "those up to a running MeTA1 print the same on the Vagrant VM",
           [[*MACHINE, "down"],
            [*MACHINE, "drift", "--force", "--out", str(LOGS / "notebooks-vm"), *map(str, range(1, 10))],
            [*MACHINE, "down"]], minutes=45),
+    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
+           minutes=35),
     pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", *OWN_SUITES, minutes=20),
     pytest("class", "a class for real: trainees' machines, and what none can reach (as root)",
            "tests", "-m", "classroom", *OWN_SUITES, minutes=20),
