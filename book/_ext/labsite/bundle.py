@@ -47,6 +47,14 @@ LETTERS = (
 )
 """Typefaces, each with what a page has that is set in it. They are asked for together with the style sheet, not when
 that has come and the page is laid out: a text keeps the letters it is first drawn with (fonts.css)."""
+ASK = """<script>if (location.protocol !== "file:") NAMES.forEach((name) => {
+  const link = document.createElement("link");
+  Object.assign(link, { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "" });
+  link.href = `TOP_static/fonts/${name}.woff2`;
+  document.head.append(link);
+});</script>
+"""
+"""Not plain links, which a page that is read as a file must not have: browsers refuse to load for them."""
 
 OPTIONS = "_static/documentation_options.js"
 """Inline scripts of the page need it at once: it stays where it is."""
@@ -59,7 +67,7 @@ ICON = re.compile(r'(?:\.fa-[\w-]+:{1,2}before,?)+\{content:"\\([0-9a-f]+)"\}')
 def page(html: str, seen: dict[str, list[str]]) -> str:
     """Let one page ask for the two files; takes down, in `seen`, of which files they are made."""
     for kind, pattern, target, tag in (
-        ("css", LINK, STYLE, '<link rel="stylesheet" href="{0}{1}">\n' + _letters(html)),
+        ("css", LINK, STYLE, '<link rel="stylesheet" href="{0}{1}">\n'),
         ("js", SOURCE, SCRIPT, '<script defer src="{0}{1}"></script>\n'),
     ):
         found = [url for url in pattern.findall(html) if OPTIONS not in url]
@@ -74,16 +82,18 @@ def page(html: str, seen: dict[str, list[str]]) -> str:
             raise ExtensionError(f"pages load different files: {seen[kind]} and {wanted}")
         version = f"{zlib.crc32(' '.join(urls).encode()):08x}"
         one = tag.format(top, f"{target}?v={version}")
+        if kind == "css":
+            one = _letters(html, top) + one
         html = _replaced(html, pattern, one)
     if STYLE in html and THEME not in html:
         raise ExtensionError("the theme has another way to say whether a page is dark")
     return LATER.sub(r"<script defer \1", PRELOAD.sub("", html.replace(THEME, THEME_NOW)))
 
 
-def _letters(html: str) -> str:
-    """The links that ask for a page's typefaces; ``{0}`` stands for the way to the top."""
-    link = '<link rel="preload" href="{{0}}_static/fonts/{}.woff2" as="font" type="font/woff2" crossorigin>\n'
-    return "".join(link.format(name) for name, mark in LETTERS if mark in html)
+def _letters(html: str, top: str) -> str:
+    """The script that asks for a page's typefaces; `top` is the way from the page to the top."""
+    names = [name for name, mark in LETTERS if mark in html]
+    return ASK.replace("NAMES", str(names)).replace("TOP", top)
 
 
 def _replaced(html: str, pattern: re.Pattern[str], one: str) -> str:
