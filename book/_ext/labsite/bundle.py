@@ -47,14 +47,9 @@ LETTERS = (
 )
 """Typefaces, each with what a page has that is set in it. They are asked for together with the style sheet, not when
 that has come and the page is laid out: a text keeps the letters it is first drawn with (fonts.css)."""
-ASK = """<script>if (location.protocol !== "file:") NAMES.forEach((name) => {
-  const link = document.createElement("link");
-  Object.assign(link, { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "" });
-  link.href = `TOP_static/fonts/${name}.woff2`;
-  document.head.append(link);
-});</script>
-"""
-"""Not plain links, which a page that is read as a file must not have: browsers refuse to load for them."""
+LETTER = (
+    '<link rel="preload" href="{}_static/fonts/{}.woff2" as="font" type="font/woff2" crossorigin>\n'
+)
 
 OPTIONS = "_static/documentation_options.js"
 """Inline scripts of the page need it at once: it stays where it is."""
@@ -83,7 +78,7 @@ def page(html: str, seen: dict[str, list[str]]) -> str:
         version = f"{zlib.crc32(' '.join(urls).encode()):08x}"
         one = tag.format(top, f"{target}?v={version}")
         if kind == "css":
-            one = _letters(html, top) + one
+            one += _letters(html, top)
         html = _replaced(html, pattern, one)
     if STYLE in html and THEME not in html:
         raise ExtensionError("the theme has another way to say whether a page is dark")
@@ -91,9 +86,8 @@ def page(html: str, seen: dict[str, list[str]]) -> str:
 
 
 def _letters(html: str, top: str) -> str:
-    """The script that asks for a page's typefaces; `top` is the way from the page to the top."""
-    names = [name for name, mark in LETTERS if mark in html]
-    return ASK.replace("NAMES", str(names)).replace("TOP", top)
+    """The links that ask for a page's typefaces; `top` is the way from the page to the top."""
+    return "".join(LETTER.format(top, name) for name, mark in LETTERS if mark in html)
 
 
 def _replaced(html: str, pattern: re.Pattern[str], one: str) -> str:
