@@ -66,11 +66,16 @@ fi
 stamp=.venv/.locked
 lock=$( (cat requirements.txt pyproject.toml; "$python" --version) | sha256sum | cut -d' ' -f1)
 if [ "$(cat $stamp 2>/dev/null)" != "$lock" ]; then
-    say "Python packages: exactly those of requirements.txt, into .venv (once, about a minute)"
+    say "Python packages: exactly those of requirements.txt, into .venv (once, half a minute)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt ||
+    pip='.venv/bin/python -m pip install --quiet --disable-pip-version-check'
+    # uv is several times as fast, but knows nothing of pip's settings (a mirror, its certificate): where it fails, pip goes on.
+    sed -n '/^uv==/,/^ *# via/p' requirements.txt | $pip --require-hashes -r /dev/stdin &&
+        UV_COMPILE_BYTECODE="${UV_COMPILE_BYTECODE-1}" \
+            .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.txt ||
+        $pip --require-hashes -r requirements.txt ||
         fail "pip could not install requirements.txt" "see its lines above; rm -rf .venv starts anew"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ||
+    $pip --no-deps --no-build-isolation --editable . ||
         fail "pip could not install the lab package" "see its lines above"
     printf '%s\n' "$lock" > $stamp
 fi

@@ -38,7 +38,7 @@ def offline(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     env = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     top = folder if (folder / "stick").exists() else folder.parent
     env |= {"HOME": str(top), "LAB_CACHE": str(top / "cache"), "LAB_NAME": "room"}
-    env |= {"LAB_PROVIDER": "container", "PIP_COMPILE": "0"}  # what is used here compiles itself
+    env |= {"LAB_PROVIDER": "container", "UV_COMPILE_BYTECODE": "0"}  # what is used compiles itself
     words = (
         ["unshare", "--map-root-user", "--net", "--"]
         if os.geteuid()

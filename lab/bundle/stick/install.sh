@@ -24,8 +24,8 @@ fi
 cd "$folder"
 folder=$(pwd)
 
-say "Python packages: a minute or two ..."
 export PIP_NO_INDEX=1 PIP_FIND_LINKS="$stick/wheels" PIP_CONFIG_FILE=/dev/null
+export UV_OFFLINE=1 UV_FIND_LINKS="$stick/wheels"
 export npm_config_offline=true npm_config_cache="$folder/.lab/npm"
 what=book
 if [ -d "$stick/npm" ]; then
