@@ -25,8 +25,8 @@ from lab.providers.vagrant import VagrantProvider
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".lab" / "test"
 BIN = Path(sys.executable).parent
-TAIL = 60
-"""Lines of a failed suite's output that are shown; the whole of it lies in `LOGS`."""
+TAIL = 40
+"""Lines of a failed suite's output that are shown at the end, where one looks; the whole of it lies in `LOGS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class Suite:
     def junit(self) -> Path:
         """Where pytest writes its counts."""
         return LOGS / f"{self.name}.xml"
+
+    @property
+    def log(self) -> Path:
+        """Where what it prints goes."""
+        return LOGS / f"{self.name}.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,8 @@ FULL = (
     pytest("container", "the container provider and the lab commands, for real",
            "tests", "-m", "lab", *OWN_SUITES, minutes=15),
     Suite("notebooks", "make book: they print in the container what is stored; checks and the comparison can fail",
-          [MAKE_BOOK, [*BOOK, "drift"], [*BOOK, "drift", "--prove"], [*BOOK, "bench", "mutations"]], minutes=20),
+          [MAKE_BOOK, [*BOOK, "drift"], [*BOOK, "drift", "--prove"],
+           [*BOOK, "bench", "mutations", "--last", "10"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
            f"--ignore={LIGHTHOUSE}", minutes=25),
 )
@@ -126,6 +132,9 @@ def main(which: str = "all") -> int:
         results = lane(deque(FAST), deque())
     else:
         results = [*both((*FAST, *FULL), BESIDE), *lane(deque(ALONE), deque())]
+    for suite in (each.suite for each in results if each.code):
+        print(f"\n== {suite.name}, its last lines; all of them: {suite.log}")
+        print("\n".join(suite.log.read_text(errors="replace").splitlines()[-TAIL:]))
     print()
     for each in results:
         print(
@@ -160,16 +169,12 @@ def run(suite: Suite) -> Outcome:
     print(f"-- {suite.name}: {suite.proves}", flush=True)
     began = time.monotonic()
     suite.junit.unlink(missing_ok=True)
-    log = LOGS / f"{suite.name}.log"
     code = 0
-    with log.open("w") as out:
+    with suite.log.open("w") as out:
         for command in suite.commands:
             code = one(command, suite, out.fileno())
             if code:
                 break
-    if code:
-        lines = log.read_text(errors="replace").splitlines()
-        print("\n".join(lines[-TAIL:]), f"(all of it: {log})", sep="\n", flush=True)
     passed, failed = counts(suite, code)
     seconds = time.monotonic() - began
     print(f"-- {suite.name}: {passed} passed, {failed} failed, {seconds:.0f} s", flush=True)

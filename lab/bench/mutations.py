@@ -100,9 +100,12 @@ class Cell:
     undone_is_same: bool
 
 
-def drift_seen(lab: Lab, progress: Progress) -> dict[str, float]:
-    """Count the cells that each change makes drift. Raises `CheckFailed` if others do, or if none does."""
-    pages = [each.notebook for each in chapters() if each.number >= FIRST]
+def drift_seen(lab: Lab, progress: Progress, last: int) -> dict[str, float]:
+    """Count the cells up to chapter `last` that each change makes drift.
+
+    Raises `CheckFailed` if others do, or if none does.
+    """
+    pages = [each.notebook for each in chapters() if FIRST <= each.number <= last]
     go = partial(Session(lab, progress).goto, chapter(pages[0].stem))
     return examine(lab, pages, go, progress)
 

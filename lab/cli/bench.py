@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import click
+
 from lab.cli.base import as_json, emit, main, with_lab
 from lab.console import out, working
 from lab.lab import Lab
@@ -28,16 +30,17 @@ def _plain(name: str, what: str, measure: Callable[[Lab, Progress], Figures]) ->
     def command(lab: Lab, json_: bool) -> None:
         with working(f"bench {name}") as progress:
             figures = measure(lab, progress)
-        emit(figures) if json_ else out.print(_lines(figures))
+        _tell(figures, json_)
 
     command.__doc__ = what
     bench.command(name, help=what)(command)
 
 
-def _lines(figures: Figures) -> str:
-    """Figures as lines; the unit is the end of the name."""
+def _tell(figures: Figures, json_: bool) -> None:
+    """Print figures as JSON or as lines; the unit is the end of the name."""
     width = max(map(len, figures))
-    return "\n".join(f"{name:<{width}}  {value:>9.3f}" for name, value in figures.items())
+    lines = (f"{name:<{width}}  {value:>9.3f}" for name, value in figures.items())
+    emit(figures) if json_ else out.print("\n".join(lines))
 
 
 def _run(lab: Lab, progress: Progress) -> Figures:
@@ -60,20 +63,28 @@ def _drift(lab: Lab, progress: Progress) -> Figures:
     return against_script(lab, progress)
 
 
-def _mutations(lab: Lab, progress: Progress) -> Figures:
-    from lab.bench.mutations import drift_seen
-
-    return drift_seen(lab, progress)
-
-
 _plain("run", "A command's round trip against a bare SSH channel.", _run)
 _plain("providers", "What a user waits for: up, save, restore, reset, down.", _providers)
 _plain("drift", "The drift check against the same commands as one plain ssh script.", _drift)
-_plain(
-    "mutations",
-    "Change MeTA1 on the machine in three ways, and count the cells in which the drift check sees it.",
-    _mutations,
+
+
+@bench.command()
+@click.option(
+    "--last",
+    type=click.IntRange(9, 16),
+    default=16,
+    show_default=True,
+    help="The last chapter that runs.",
 )
+@with_lab
+@as_json
+def mutations(lab: Lab, last: int, json_: bool) -> None:
+    """Change MeTA1 on the machine in three ways, and count the cells in which the drift check sees it."""
+    from lab.bench.mutations import drift_seen
+
+    with working("bench mutations") as progress:
+        figures = drift_seen(lab, progress, last)
+    _tell(figures, json_)
 
 
 def _security(lab: Lab, progress: Progress) -> Figures:
