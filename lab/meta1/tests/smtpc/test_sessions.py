@@ -212,7 +212,7 @@ def test_large_content_with_a_slow_reader(tmp_path: Path) -> None:
     """Several megabytes arrive unharmed, read piece by piece."""
 
     async def talk(bench: Bench, server: Server, hop: NextHop) -> None:
-        text = b"Subject: x\r\n\r\n" + b".line of text\r\n" * 300_000
+        text = b"Subject: x\r\n\r\n" + (b".line of text" + b"." * 480 + b"\r\n") * 9000
         bench.content = store(bench.directory, text)
         await one_message(bench, server, hop)
         assert server.mails[0].content == text

@@ -89,7 +89,7 @@ def test_backlog(start: Start) -> None:
     running.smar.rule = wait
     with closing(Raw(running)) as raw:
         raw.line()
-        raw.send(b"EHLO x\r\nMAIL FROM:<b@lab.example>\r\n" + b"NOOP\r\n" * 50_000)
+        raw.send(b"EHLO x\r\nMAIL FROM:<b@lab.example>\r\n" + b"NOOP %s\r\n" % (b"x" * 480) * 1000)
         assert raw.reply()[:3] == "250"
         wait_for(lambda: questions)
         (session,) = running.call(lambda: list(sessions_of(running)))
@@ -97,7 +97,7 @@ def test_backlog(start: Start) -> None:
         assert session.core.backlog < 1_000_000
         answer = AccessChecked(questions[0].request_id, Verdict.ACCEPT)
         running.call(lambda: running.smar.channels[0].send(answer))
-        assert [raw.reply()[:3] for _ in range(50_001)] == ["250"] * 50_001
+        assert [raw.reply()[:3] for _ in range(1001)] == ["250"] * 1001
 
 
 def test_client_leaves_while_it_is_checked(start: Start) -> None:
