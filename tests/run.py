@@ -2,8 +2,7 @@
 
 Usage: tests/run.py [fast]      `fast` leaves out what needs a machine or a browser.
 
-The suites of the emulated machine, MeTA1, the class and the stick run beside the others; in each lane one after the
-other, until one lane ends and helps the other. Lighthouse comes last and alone.
+Two suites run at a time; Lighthouse comes last and alone.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,25 +91,23 @@ FAST = (
     pytest("unit", "each part alone, and SSH against a real sshd",
            "tests", "-m", "not lab and not vm and not classroom", *OWN_SUITES),
 )
+# What takes longest begins first. All sixteen chapters on the emulated machine: lab --provider vagrant drift --force
 FULL = (
-    pytest("container", "the container provider and the lab commands, for real",
-           "tests", "-m", "lab", *OWN_SUITES, minutes=15),
+    Suite("notebooks-vm", "those up to a running MeTA1 print the same on the Vagrant VM",
+          [[*MACHINE, "down"],
+           [*MACHINE, "drift", "--force", "--out", str(LOGS / "notebooks-vm"), *map(str, range(1, 10))],
+           [*MACHINE, "down"]], minutes=45),
+    *FAST,
+    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
+           minutes=35),
     Suite("notebooks", "make book: they print in the container what is stored; checks and the comparison can fail",
           [MAKE_BOOK, [*BOOK, "drift"], [*BOOK, "drift", "--prove"],
            [*BOOK, "bench", "mutations", "--last", "10"]], minutes=20),
     pytest("site", "the site builds without a warning and is right in a browser", "tests/site",
            f"--ignore={LIGHTHOUSE}", minutes=25),
-)
-# Beside the others, in an order by which both lanes take about as long. All sixteen chapters on the emulated machine:
-# lab --provider vagrant drift --force
-BESIDE = (
-    Suite("notebooks-vm", "those up to a running MeTA1 print the same on the Vagrant VM",
-          [[*MACHINE, "down"],
-           [*MACHINE, "drift", "--force", "--out", str(LOGS / "notebooks-vm"), *map(str, range(1, 10))],
-           [*MACHINE, "down"]], minutes=45),
-    pytest("meta1", "MeTA1 builds, checks, installs and delivers on a lab machine", "tests/meta1",
-           minutes=35),
     pytest("vm", "the Vagrant provider, for real", "tests", "-m", "vm", *OWN_SUITES, minutes=20),
+    pytest("container", "the container provider and the lab commands, for real",
+           "tests", "-m", "lab", *OWN_SUITES, minutes=15),
     pytest("class", "a class for real: trainees' machines, and what none can reach (as root)",
            "tests", "-m", "classroom", *OWN_SUITES, minutes=20),
     pytest("bundle", "what one stick holds is enough to install and start everything without a net",
@@ -129,9 +124,11 @@ def main(which: str = "all") -> int:
     """Run the suites, print a summary line for each and the total; 1 if any failed."""
     LOGS.mkdir(parents=True, exist_ok=True)
     if which == "fast":
-        results = lane(deque(FAST), deque())
+        results = [run(suite) for suite in FAST]
     else:
-        results = [*both((*FAST, *FULL), BESIDE), *lane(deque(ALONE), deque())]
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(run, FULL))
+        results += [run(suite) for suite in ALONE]
     for suite in (each.suite for each in results if each.code):
         print(f"\n== {suite.name}, its last lines; all of them: {suite.log}")
         print("\n".join(suite.log.read_text(errors="replace").splitlines()[-TAIL:]))
@@ -144,24 +141,6 @@ def main(which: str = "all") -> int:
     total_failed = sum(each.failed for each in results)
     print(f"{sum(each.passed for each in results)} passed, {total_failed} failed")
     return 1 if total_failed else 0
-
-
-def both(first: Sequence[Suite], second: Sequence[Suite]) -> list[Outcome]:
-    """Run two lanes beside each other; the one that has ended goes on with the other's last suites."""
-    ahead, beside = deque(first), deque(second)
-    with ThreadPoolExecutor(2) as pool:
-        done = pool.map(lane, (ahead, beside), (beside, ahead))
-        return [outcome for outcomes in done for outcome in outcomes]
-
-
-def lane(own: deque[Suite], other: deque[Suite]) -> list[Outcome]:
-    """Run one's own suites from the first on, then the other lane's from the last on."""
-    outcomes: list[Outcome] = []
-    while own or other:
-        with suppress(IndexError):  # the other lane may have been quicker
-            suite = own.popleft() if own else other.pop()
-            outcomes.append(run(suite))
-    return outcomes
 
 
 def run(suite: Suite) -> Outcome:
