@@ -242,7 +242,7 @@ REPLIES_ARE_RAW = (
 )
 NAMES_ARE_RAW = (
     Edit(
-        "tls.py",
+        "certificate.py",
         "    return _UNSAFE.sub(lambda found:",
         "    return value or _UNSAFE.sub(lambda found:",
     ),

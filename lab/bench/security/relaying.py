@@ -177,7 +177,7 @@ ANY_CHAIN_IS_GOOD = (
         "if not client.cert_issuer:",
     ),
 )
-SLASH_IS_PLAIN = (Edit("tls.py", "[^!#-'*,-.0-;=?-~]", "[^!#-'*,-;=?-~]"),)
+SLASH_IS_PLAIN = (Edit("certificate.py", "[^!#-'*,-.0-;=?-~]", "[^!#-'*,-;=?-~]"),)
 ROUTES_ARE_PASSED_ON = (
     Edit(
         "access.py",

@@ -17,11 +17,14 @@ program() {
     cat > "build/bin/$1" <<END
 #!$python -I
 """$1 of MeTA1; see $1(8)."""
+import gc
 import sys
 
 sys.path.insert(0, "$pkgdir")
+gc.disable()  # what is loaded stays: looking for garbage in it takes longer
 from $2 import main
 
+gc.enable()
 raise SystemExit(main())
 END
     chmod 755 "build/bin/$1"

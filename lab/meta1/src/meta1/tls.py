@@ -8,45 +8,20 @@ OpenSSL itself (see `_never_abort`).
 from __future__ import annotations
 
 import ctypes
-import re
 import ssl
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from meta1.config.files import check_private_key
 from meta1.config.sections.common import TlsFiles
 
-MAX_NAME: Final = 1024
-"""Longest DN kept, as in MeTA1 (SM_TLS_NAME_MAX)."""
 _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 _VERIFY_PEER: Final = 1
 # Where CPython 3.11 keeps OpenSSL's pointers in its objects: behind reference count and type,
 # and in the session also behind the socket. Checked before use in `_never_abort`.
 _CONTEXT_OFFSET: Final = 16
 _SESSION_OFFSET: Final = 24
-
-# OpenSSL's short names, as its one-line form writes them; others appear as dotted numbers.
-_SHORT_NAMES: Final = {
-    NameOID.COMMON_NAME: "CN",
-    NameOID.COUNTRY_NAME: "C",
-    NameOID.STATE_OR_PROVINCE_NAME: "ST",
-    NameOID.LOCALITY_NAME: "L",
-    NameOID.ORGANIZATION_NAME: "O",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
-    NameOID.EMAIL_ADDRESS: "emailAddress",
-    NameOID.DOMAIN_COMPONENT: "DC",
-    NameOID.USER_ID: "UID",
-    NameOID.SERIAL_NUMBER: "serialNumber",
-    NameOID.STREET_ADDRESS: "street",
-    NameOID.GIVEN_NAME: "GN",
-    NameOID.SURNAME: "SN",
-    NameOID.TITLE: "title",
-}
-_UNSAFE: Final = re.compile(r"[^!#-'*,-.0-;=?-~]")
 
 
 class TlsUnusable(Exception):
@@ -190,22 +165,10 @@ def session_facts(session: ssl.SSLObject, *, requested: bool = True) -> TlsFacts
     handle = _pointer(session._sslobj, _SESSION_OFFSET)  # type: ignore[attr-defined]
     verify = "OK" if _libssl().SSL_get_verify_result(handle) == 0 else "FAIL"
     try:
-        parsed = x509.load_der_x509_certificate(certificate)
-        subject, issuer = one_line(parsed.subject), one_line(parsed.issuer)
-    except ValueError:
+        # Not above: it is a quarter of what smtps loads, and many a client shows no certificate.
+        from meta1.certificate import names
+
+        subject, issuer = names(certificate)
+    except (ValueError, ImportError, OSError):  # the latter two: too many files are open just now
         return TlsFacts(version, name, bits, "FAIL")
     return TlsFacts(version, name, bits, verify, subject, issuer)
-
-
-def one_line(name: x509.Name) -> str:
-    """Write a DN as `/C=../O=../CN=..` in the order of the certificate, values encoded."""
-    parts = []
-    for attribute in name:
-        key = _SHORT_NAMES.get(attribute.oid, attribute.oid.dotted_string)
-        parts.append(f"/{key}={encode_value(str(attribute.value))}")
-    return "".join(parts)[:MAX_NAME]
-
-
-def encode_value(value: str) -> str:
-    """Write what is not plain as + and two hex digits, also `/`, so that no value forges a DN."""
-    return _UNSAFE.sub(lambda found: "".join(f"+{one:02X}" for one in found[0].encode()), value)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pki import Authority, name_of
 
-from meta1 import tls
+from meta1 import certificate, tls
 from meta1.config.sections.common import TlsFiles
 
 
@@ -183,25 +183,28 @@ def test_other_layout_of_the_interpreter(files: TlsFiles, monkeypatch: pytest.Mo
         tls.server_context(files)
 
 
-def test_unreadable_certificate_fails(files: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate that OpenSSL takes and cryptography does not is no OK."""
+@pytest.mark.parametrize("error", [ValueError("odd"), OSError("Too many open files")])
+def test_unreadable_certificate_fails(
+    files: TlsFiles, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """What OpenSSL takes and cryptography does not is no OK, nor what cannot be read just now."""
 
     def refuse(data: bytes) -> x509.Certificate:
-        raise ValueError("odd")
+        raise error
 
-    monkeypatch.setattr(tls.x509, "load_der_x509_certificate", refuse)
+    monkeypatch.setattr(certificate.x509, "load_der_x509_certificate", refuse)
     _, client = shake_hands(tls.server_context(files), tls.client_context(files))
     assert tls.session_facts(client).verify == "FAIL"
 
 
 def test_example_of_sendmail() -> None:
     """The encoding is that of sendmail 8's own example."""
-    assert tls.encode_value("Darth Mail (Cert)") == "Darth+20Mail+20+28Cert+29"
-    assert tls.encode_value("darth+cert@endmail.org") == "darth+2Bcert@endmail.org"
+    assert certificate.encode_value("Darth Mail (Cert)") == "Darth+20Mail+20+28Cert+29"
+    assert certificate.encode_value("darth+cert@endmail.org") == "darth+2Bcert@endmail.org"
 
 
 @given(st.text())
 def test_no_name_breaks_out(value: str) -> None:
     """Whatever a certificate holds, the DN is printable ASCII without a slash of its own."""
-    coded = tls.encode_value(value.encode("utf-8", "ignore").decode())
+    coded = certificate.encode_value(value.encode("utf-8", "ignore").decode())
     assert coded.isascii() and (coded == "" or coded.isprintable()) and "/" not in coded
