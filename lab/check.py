@@ -44,14 +44,16 @@ def soon(
 
 
 def port_answers(vm: Host, port: int, starts_with: str = "", timeout: float = 60) -> None:
-    """A port takes a connection and, if a text is given, greets with it."""
+    """A port takes a connection, or soon will, and, if a text is given, greets with it.
+
+    Soon, since Cyrus counts as started before it listens.
+    """
     what = f"port {port} answers{f' {starts_with}' if starts_with else ''}"
-    try:
-        channel = vm.dial(port)
-    except LabError as error:
-        raise CheckFailed(what, "an open port", error.message, error.next_step) from error
-    with channel:
-        greeting = _greeting(channel, starts_with.encode(), timeout) if starts_with else ""
+    answer = soon(lambda: _dial(vm, port), lambda answer: not isinstance(answer, LabError), timeout)
+    if isinstance(answer, LabError):
+        raise CheckFailed(what, "an open port", answer.message, answer.next_step) from answer
+    with answer:
+        greeting = _greeting(answer, starts_with.encode(), timeout) if starts_with else ""
     _hold(what, greeting.startswith(starts_with), repr(starts_with), repr(greeting), LAST_LINES)
 
 
@@ -168,6 +170,14 @@ def _hold(what: str, holds: bool, expected: str, found: str, hint: str) -> None:
     if not holds:
         raise CheckFailed(what, expected, found, hint)
     print(f"ok   {what}", flush=True)
+
+
+def _dial(vm: Host, port: int) -> paramiko.Channel | LabError:
+    """A connection, or why there is none."""
+    try:
+        return vm.dial(port)
+    except LabError as error:
+        return error
 
 
 def _greeting(channel: paramiko.Channel, wanted: bytes, timeout: float) -> str:

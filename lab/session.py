@@ -116,7 +116,11 @@ class Session:
     def finish(self, target: Chapter) -> None:
         """Be at a chapter's end, from its checkpoint or by doing it."""
         key = self.key(target.notebook)
-        self._lab.restore(key) if self.has(key) else self.solve(target)
+        if self.has(key):
+            self._lab.restore(key)
+        else:
+            self.goto(target)
+            self.solve(target)
 
     def _start(self, target: Chapter) -> str:
         before = [c for c in chapters() if c.number < target.number]
@@ -155,14 +159,13 @@ def run_checks(host: Host, checks: Iterable[Check]) -> Iterator[tuple[Check, Che
 def prove(lab: Lab, progress: Progress, which: Iterable[Chapter]) -> Iterator[tuple[Chapter, str]]:
     """Show that the checks of chapters can fail; yields what is not so.
 
-    A chapter's checks fail before it, pass after it, and fail again after a reset. That of its exercise fails at
-    the chapter's end, and passes once the solution of the page is done, which breaks none of the others.
+    A chapter's checks pass at its end. That of its exercise fails there, and passes once the solution of the page is
+    done, which breaks none of the others. All fail after a reset, which is where the chapter starts.
     """
     session = Session(lab, progress)
     for each in which:
         exercise = each.exercise.check
         moments: tuple[tuple[str, Callable[[Chapter], None], Sequence[Check], bool], ...] = (
-            ("before it", session.goto, each.checks, False),
             ("after it", session.finish, each.checks, True),
             ("before its exercise", lambda _: None, [exercise], False),
             ("after its exercise", session.solve_exercise, [*each.checks, exercise], True),

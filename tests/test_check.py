@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from pwd import getpwuid
@@ -82,8 +83,21 @@ def test_a_port_that_says_nothing(host: Host) -> None:
 def test_a_closed_port(host: Host) -> None:
     """With where to look."""
     with pytest.raises(CheckFailed, match="expected: an open port") as caught:
-        check.port_answers(host, free_port())
+        check.port_answers(host, free_port(), timeout=0)
     assert "ss -ltnp" in caught.value.hint
+
+
+def test_a_port_that_opens_late(host: Host) -> None:
+    """Is waited for."""
+    port = free_port()
+
+    def serve() -> None:
+        time.sleep(0.5)
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.accept()
+
+    threading.Thread(target=serve, daemon=True).start()
+    check.port_answers(host, port)
 
 
 def test_a_service_runs(

@@ -154,7 +154,7 @@ def drift_proof(lab: Lab, chosen: list[Chapter]) -> int:
     count = sum(len(c.checks) for c in chosen)
     out.print(
         f"{len(found)} wrong among {count} checks and {len(chosen)} exercises of {len(chosen)} chapters, "
-        "each asked before it is done, after it, and after a reset"
+        "each asked after it is done, and after a reset to where it starts"
     )
     return 1 if found else 0
 
