@@ -14,7 +14,7 @@ from hypothesis import settings
 # A loaded machine is not a fault, and a release check has to give the same answer twice.
 settings.register_profile("check", deadline=None, derandomize=True, database=None)
 # For make check, which shows that a build works: what is found by more trying is check-all's.
-settings.register_profile("quick", settings.get_profile("check"), max_examples=20)
+settings.register_profile("quick", settings.get_profile("check"), max_examples=10)
 settings.load_profile(os.environ.get("META1_HYPOTHESIS", "check"))
 
 # saslpasswd2 and others are in /usr/sbin, where Debian does not let a plain user look.

@@ -1,4 +1,4 @@
-"""How much the property tests try: as many examples as they say, or a fifth in ``make check``."""
+"""How much the property tests try: as many examples as they say, or a tenth in ``make check``."""
 
 from __future__ import annotations
 

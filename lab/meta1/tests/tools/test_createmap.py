@@ -109,9 +109,11 @@ def test_mailq_shows_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     table.show("S1\tdeferred\t1500\t900\ta@b.example")
     table.show("\tx@far.example\t2\t4700\t451 4.2.0 later")
     shown = capsys.readouterr().out
-    assert shown.startswith("S1  deferred") and "next in 1.0 h" in shown
+    assert shown.startswith("S1  deferred") and "(2 attempts, next in 1.0 h)" in shown
     assert "        451 4.2.0 later\n" in shown
-    assert table.summary == "1 messages, 1500 bytes"
+    assert table.summary == "1 message, 1500 bytes"
+    table.show("S2\tactive\t1\t900\ta@b.example")
+    assert table.summary == "2 messages, 1501 bytes"
     assert Table(0).summary == "The queue is empty."
 
 

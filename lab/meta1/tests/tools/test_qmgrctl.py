@@ -12,7 +12,7 @@ from meta1.tools.qmgrctl import show
     [
         ("taking mail\tyes", "taking mail                 yes"),
         ("to lmtp:/var/imap/socket/lmtp\t0 ready", "to lmtp:/var/imap/socket/lmtp 0 ready"),
-        ("1 messages are tried again", "1 messages are tried again"),
+        ("2 messages are tried again", "2 messages are tried again"),
     ],
 )
 def test_columns(line: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:

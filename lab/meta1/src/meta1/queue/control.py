@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from meta1.queue.desk import Desk
-from meta1.queue.entry import Entry
+if TYPE_CHECKING:  # the tools read the table alone, and need not load the queue
+    from meta1.queue.desk import Desk
+    from meta1.queue.entry import Entry
 
 
 class Refused(ValueError):
@@ -91,7 +93,7 @@ def _flush(desk: Desk, arguments: tuple[str, ...]) -> Iterator[str]:
             desk.ledger.hasten(row.transaction_id, now)
             count += 1
     desk.tick(now)
-    yield f"{count} messages are tried again"
+    yield "1 message is tried again" if count == 1 else f"{count} messages are tried again"
 
 
 def _chosen(desk: Desk, arguments: tuple[str, ...]) -> list[Entry]:

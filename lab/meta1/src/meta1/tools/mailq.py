@@ -36,7 +36,7 @@ class Table:
         """The last line."""
         if not self._messages:
             return "The queue is empty."
-        return f"{self._messages} messages, {self._bytes} bytes"
+        return f"{_counted(self._messages, 'message')}, {_counted(self._bytes, 'byte')}"
 
     def show(self, line: str) -> None:
         """Print one line of the answer."""
@@ -59,9 +59,14 @@ class Table:
         """Print one recipient, and why it is still there."""
         wait = float(next_try) - self._now
         when = f", next in {_span(wait)}" if wait > 0 else ""
-        print(f"    {path}  ({attempts} attempts{when})")
+        print(f"    {path}  ({_counted(int(attempts), 'attempt')}{when})")
         if reply:
             print(f"        {reply}")
+
+
+def _counted(number: int, word: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _span(seconds: float) -> str:
