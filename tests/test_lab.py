@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,6 +200,19 @@ def test_killed_while_coming_up_leaves_nothing_after_down(home: Path, after: flo
     assert killed.up().run("true").ok
     killed.down()
     assert traces(killed) == []
+
+
+def test_a_machine_whose_checkout_was_deleted_is_replaced(home: Path) -> None:
+    """Its keys are gone with the folder, so nobody can reach it: the next `up` makes another."""
+    orphaned = Lab("orphaned", "container")
+    orphaned.up().run("touch left")
+    orphaned.save("old")
+    shutil.rmtree(orphaned.folder)
+    again = Lab("orphaned", "container")
+    assert not again.up().run("test -e left", check=False).ok
+    assert again.names() == [FRESH]
+    again.down()
+    assert traces(again) == []
 
 
 def test_killed_while_the_image_is_built_leaves_nothing_after_down(

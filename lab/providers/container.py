@@ -81,6 +81,10 @@ class ContainerProvider:
         """Start the container, from where it stopped or from the image."""
         require_podman()
         state = self.status().state
+        if state != "absent" and not (self.folder / "key").exists():
+            progress("removing what a checkout that was deleted has left here")
+            self.down()
+            state = "absent"
         if state == "stopped":
             # Stopped by a restart of the host: /run in it is gone, the rest is as it was.
             progress("starting the container again")
