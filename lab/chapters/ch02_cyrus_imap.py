@@ -32,7 +32,7 @@ CHECKS = (
     ),
     Check(
         "the IMAP port answers",
-        lambda vm: check.port_answers(vm, 143, starts_with="* OK", timeout=10),
+        lambda vm: check.port_answers(vm, 143, starts_with="* OK", timeout=5),
         "cyrus.conf must name a service that listens on imap",
     ),
     Check(

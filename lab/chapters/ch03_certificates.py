@@ -86,7 +86,7 @@ def _cyrus_is_certified(vm: Host) -> None:
         "openssl s_client -verify_return_error -verify_hostname mail.lab.example "
         f"-CAfile {CA_FILE} -connect mail.lab.example:993 < /dev/null"
     )
-    check.holds(vm, "Cyrus shows our authority's certificate", connect, timeout=10)
+    check.holds(vm, "Cyrus shows our authority's certificate", connect, timeout=5)
 
 
 CHECKS = (

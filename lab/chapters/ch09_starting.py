@@ -56,7 +56,7 @@ CHECKS = (
     ),
     Check(
         "port 25 greets",
-        lambda vm: check.port_answers(vm, 25, starts_with=GREETING, timeout=10),
+        lambda vm: check.port_answers(vm, 25, starts_with=GREETING, timeout=5),
         "sudo systemctl status meta1, and the last lines of /var/log/mail.log",
     ),
     Check(
