@@ -27,6 +27,10 @@ PROVIDERS: dict[str, Kind] = {
 }
 FRESH = "fresh"
 """Checkpoint of the machine as it first came up."""
+BOOTED = """systemctl is-system-running --wait
+systemctl --quiet is-active cyrus-imapd || exit 0
+timeout 10 sh -c 'until ss -Hlx src /var/imap/socket/lmtp | grep -q .; do sleep 0.1; done'"""
+"""Wait for what boots with the machine. Cyrus counts as started before it listens; its LMTP socket is the last one."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -181,7 +185,7 @@ class Lab:
     def _reconnect(self) -> None:
         self._close()
         # A service that boots with the machine is there when we hand it over.
-        self.host.run("systemctl is-system-running --wait", check=False, timeout=120)
+        self.host.run(BOOTED, check=False, timeout=120)
 
     def _close(self) -> None:
         if self._host:
