@@ -176,10 +176,17 @@ class VagrantProvider:
     # -- how --------------------------------------------------------------------------------------
 
     def set_clock(self) -> None:
-        """Give the machine our time: a restored one goes on from when it was saved."""
+        """Give the machine our time: a restored one goes on from when it was saved.
+
+        By what its clock differs, since an emulated machine may take seconds until it hears of a time.
+        """
         host = Host(self.endpoint(), self.connect)
         try:
-            host.run("date --utc --set=@%s", f"{time.time():.3f}", as_user="root")
+            host.run("true")  # connects
+            asked = time.time()
+            there = float(str(host.run("date +%s.%N")))
+            behind = (asked + time.time()) / 2 - there
+            host.run("date --set=%s", f"{behind:+.3f} seconds", as_user="root")
         finally:
             host.close()
 
