@@ -22,7 +22,7 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 LOGS = TREE / "build" / "check"
 TIMEOUT = 1800
-SHARES = 3
+SHARES = 2
 """Processes the groups are dealt out to: starting one costs more than most groups take."""
 NO_TESTS = 5
 """Exit status of pytest when there is nothing to run."""
