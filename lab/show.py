@@ -36,7 +36,9 @@ def part_of(name: str, part: str | None = None) -> str:
 def real_files() -> dict[str, Path]:
     """Every file of ``lab/files`` by its name, which is its path on the machine less the first slash."""
     top = config.ROOT / "lab" / "files"
-    return {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
+    found = (path for path in sorted(top.rglob("*")) if path.is_file())
+    # An editor or a test may have had Python compile one of the programs.
+    return {str(path.relative_to(top)): path for path in found if path.suffix != ".pyc"}
 
 
 def real_file(name: str) -> Path:

@@ -9,6 +9,7 @@ import compileall
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -237,8 +238,9 @@ def _lay(settings: Settings, wish: Wish, progress: Progress) -> None:
         tls.bring(wish.certificate, wish.key)
     elif not tls.certificate_file().exists() or wish.names:
         tls.make(settings.names)
-    # The sandboxes cannot write into the checkout.
-    compileall.compile_dir(ROOT / "lab", quiet=2, maxlevels=8)
+    # The sandboxes cannot write into the checkout. What runs on a machine is compiled there, if at all.
+    elsewhere = re.compile("/lab/(files|meta1)/")
+    compileall.compile_dir(ROOT / "lab", quiet=2, maxlevels=8, rx=elsewhere)
     base_image(progress)
     progress("file systems for the machines")
     storage.make(settings)
