@@ -47,10 +47,8 @@ def greeter() -> Iterator[int]:
                     peer, _ = server.accept()
                 except OSError:
                     return
-                with (
-                    peer,
-                    suppress(OSError),
-                ):  # who only asks whether the port is open leaves at once
+                # Who only asks whether the port is open leaves at once.
+                with peer, suppress(OSError):
                     peer.sendall(b"* O")
                     peer.sendall(b"K Cyrus\r\n")
 

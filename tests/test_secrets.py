@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
+import checkout
 import pytest
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import transient_settings
@@ -29,18 +29,6 @@ PRIVATE = re.compile(
 )
 
 
-def tracked(*patterns: str) -> list[Path]:
-    """Files that git knows or would take, that still exist."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
-
-
 def secrets_in(*paths: Path) -> list[str]:
     """What detect-secrets finds in files."""
     with transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]}):
@@ -55,14 +43,14 @@ def test_no_secret_in_any_file() -> None:
     """Keys, tokens and passwords stay on the machines."""
     paths = [
         p
-        for p in tracked()
+        for p in checkout.files(ROOT)
         if str(p.relative_to(ROOT)) not in KNOWN and p.suffix not in {".woff2", ".png"}
     ]
     assert len(paths) > 50
     assert secrets_in(*paths) == []
 
 
-@pytest.mark.parametrize("path", tracked("*.ipynb"), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", checkout.files(ROOT, "*.ipynb"), ids=lambda p: p.stem)
 def test_no_private_place_in_an_output(path: Path) -> None:
     """A notebook's outputs do not tell on whose computer they were made."""
     assert PRIVATE.findall(path.read_text()) == []

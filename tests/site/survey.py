@@ -20,9 +20,9 @@ from playwright.sync_api import BrowserContext
 BROWSERS = 2
 
 SITE_PAGES = served.pages((served.ROOT / "_toc.yml").read_text())
-BRIGHT = SITE_PAGES[::4]
-"""A phone has the colours of a desktop, so on it their contrast is judged only here and in the trial book."""
 TRIAL_PAGES = served.pages(trialbook.TOC)[: -len(served.BESIDE)]
+BRIGHT = {*SITE_PAGES[::4], *TRIAL_PAGES}
+"""A phone has the colours of a desktop, so on it their contrast is judged only here."""
 
 Finding = Callable[[str, str, str], views.Findings]
 """Gives what was wrong with a page, by its site's address, its path and the view."""
@@ -59,7 +59,7 @@ def _go_round(waiting: SimpleQueue[Call]) -> dict[Call, views.Findings]:
                 return found
             if call.view not in visitors:
                 visitors[call.view] = browser.new_context(**views.VIEWS[call.view])
-            contrast = call.view != "phone" or call.path not in SITE_PAGES or call.path in BRIGHT
+            contrast = call.view != "phone" or call.path in BRIGHT
             found[call] = views.visit(visitors[call.view], call.address, call.path, WEIGH, contrast)
             if call.view == "phone":
                 visitors.pop(call.view).close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import checkout
 import lighthouse
 import pytest
 import served
@@ -27,10 +27,7 @@ pytestmark = pytest.mark.timeout(1200)
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the book is served: what `make site` has built, if no file is newer, else built for this."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=served.ROOT, capture_output=True, text=True, check=True)
-    files = [served.ROOT / name for name in names.stdout.split("\0")[:-1]]
-    newest = max(each.stat().st_mtime for each in files if each.exists())
+    newest = max(each.stat().st_mtime for each in checkout.files(served.ROOT))
     built = served.ROOT / "_build" / "html"
     if not built.exists() or (built / "index.html").stat().st_mtime < newest:
         built = served.build(served.ROOT, tmp_path_factory.mktemp("book"))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import checkout
 import served
 
 CIRCUMSTANCES = {
@@ -30,21 +31,13 @@ def build(root: Path, folder: Path) -> Path:
 
 def copy(root: Path, tree: Path) -> Path:
     """Copy what git knows of a checkout, as it is now, with its last commit."""
-    git = ("git", "-C", str(root))
-    listed = subprocess.run(
-        [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
     clone = ["git", "clone", "--quiet", "--no-checkout", "--shared", str(root), str(tree)]
     subprocess.run(clone, check=True)
-    for name in filter(None, listed.split("\0")):
-        if (source := root / name).is_file():
-            target = tree / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target)
-            os.utime(target, (1, 1))
+    for source in checkout.files(root):
+        target = tree / source.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+        os.utime(target, (1, 1))
     return tree
 
 
